@@ -1,0 +1,119 @@
+//! The command line.
+
+use std::path::PathBuf;
+
+use clap::{Args, Parser, Subcommand, ValueEnum};
+
+use crate::{address::Address, config::DEFAULT_STORE};
+
+/// Receives events from activity sensors, keeps them and answers SQL over them.
+#[derive(Debug, Parser)]
+#[command(name = "activity-collector", version, after_help = EXAMPLES)]
+pub struct Cli {
+    /// What to do.
+    #[command(subcommand)]
+    pub command: Command,
+}
+
+const EXAMPLES: &str = "\
+Examples:
+  Keep what the sensor of this machine sends:
+      activity-collector run
+
+  Ask what happened, also while that runs:
+      activity-collector query \"SELECT time, human, comm, argv FROM events WHERE type = 'exec' LIMIT 10\"
+
+Exit codes: 0 fine, 64 wrong usage or SQL, 69 something needed is not there,
+77 not permitted, 78 wrong configuration.";
+
+/// What to do.
+#[derive(Debug, Subcommand)]
+pub enum Command {
+    /// Receive events from sensors and keep them, until SIGINT or SIGTERM
+    Run(RunArgs),
+    /// Answer SQL over what is stored, also while `run` writes to it
+    Query(QueryArgs),
+}
+
+/// Receive events from sensors and keep them.
+#[derive(Debug, Args)]
+#[command(after_help = RUN_EXAMPLES)]
+pub struct RunArgs {
+    /// Configuration file (TOML); without it, the defaults
+    #[arg(long, value_name = "FILE")]
+    pub config: Option<PathBuf>,
+    /// A sensor to receive from: unix:PATH or, on this machine only, HOST:PORT; may be given more
+    /// than once [default: unix:/run/activity-sensor/sensor.sock]
+    #[arg(long = "sensor", value_name = "ADDRESS")]
+    pub sensors: Vec<Address>,
+    /// Where to keep events: a directory, or file:// and a directory [default:
+    /// /var/lib/activity-collector]
+    #[arg(long, value_name = "URL")]
+    pub store: Option<String>,
+    /// Accept plain text TCP on this machine
+    #[arg(long)]
+    pub plain_text: bool,
+}
+
+const RUN_EXAMPLES: &str = "\
+A sensor that cannot be reached is tried again until it answers. What was
+missed while it was not connected is stored as an event of type `gap`.
+
+Examples:
+  activity-collector run
+  activity-collector run --sensor unix:/run/web-1.sock --sensor unix:/run/web-2.sock
+  activity-collector run --sensor localhost:7000 --plain-text --store /srv/activity
+
+Configuration file, with its defaults:
+  sensors = [\"unix:/run/activity-sensor/sensor.sock\"]
+  store = \"/var/lib/activity-collector\"
+  plain_text = false
+  [roll]               # when the log becomes a Parquet file
+  bytes = 33554432
+  seconds = 300";
+
+/// Answer SQL over what is stored.
+#[derive(Debug, Args)]
+#[command(after_help = QUERY_EXAMPLES)]
+pub struct QueryArgs {
+    /// One read-only SQL statement over the view `events`
+    #[arg(value_name = "SQL")]
+    pub sql: String,
+    /// Where events are kept
+    #[arg(long, value_name = "URL", default_value = DEFAULT_STORE)]
+    pub store: String,
+    /// How to print the answer
+    #[arg(long, value_enum, default_value_t = Format::Table)]
+    pub format: Format,
+}
+
+const QUERY_EXAMPLES: &str = "\
+The view `events` has a row for each event; `DESCRIBE events` lists its
+columns. NULL is unset. Lists (argv, access) are counted from 1.
+
+Examples:
+  Which programs did alice start in the last hour?
+      SELECT time, argv, cwd FROM events
+      WHERE type = 'exec' AND human = 'alice' AND time > now() - INTERVAL '1 hour' ORDER BY time
+
+  Who tried to read what they may not?
+      SELECT human, path, count(*) FROM events
+      WHERE type = 'open' AND error IN ('EACCES', 'EPERM') GROUP BY human, path
+
+  Who called curl with an address, and where did it connect?
+      SELECT human, argv[2], address, port FROM events
+      WHERE type = 'connect' AND comm = 'curl'
+
+  What was not recorded, and why?
+      SELECT time, host, lane, gap_reason, gap_from, gap_to FROM events WHERE type = 'gap'";
+
+/// How to print an answer.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
+pub enum Format {
+    /// Aligned columns; NULL is empty
+    Table,
+    /// One array of objects, lists as arrays
+    Json,
+    /// Comma-separated with a header; lists as JSON arrays, NULL is empty
+    Csv,
+}

@@ -1,0 +1,56 @@
+//! What ends a command: a sentence and an exit code.
+
+use std::{fmt, io};
+
+use crate::store::StoreError;
+
+/// The command line or the SQL is wrong.
+const USAGE: u8 = 64;
+/// Something that is needed is not there.
+const UNAVAILABLE: u8 = 69;
+/// Not permitted.
+const NOT_PERMITTED: u8 = 77;
+/// The configuration is wrong.
+const CONFIG: u8 = 78;
+
+/// What ends a command: a sentence that says what is wrong and what to do.
+#[derive(Debug)]
+pub struct Failure {
+    /// The exit code.
+    pub code: u8,
+    sentence: String,
+}
+
+impl Failure {
+    /// The command line or the SQL is wrong.
+    pub fn usage(sentence: impl fmt::Display) -> Self {
+        Self { code: USAGE, sentence: sentence.to_string() }
+    }
+
+    /// Something that is needed is not there.
+    pub fn unavailable(sentence: impl fmt::Display) -> Self {
+        Self { code: UNAVAILABLE, sentence: sentence.to_string() }
+    }
+
+    /// The configuration is wrong.
+    pub fn config(sentence: impl fmt::Display) -> Self {
+        Self { code: CONFIG, sentence: sentence.to_string() }
+    }
+}
+
+impl fmt::Display for Failure {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(&self.sentence)
+    }
+}
+
+impl From<StoreError> for Failure {
+    fn from(error: StoreError) -> Self {
+        let code = match (&error, error.kind()) {
+            (_, Some(io::ErrorKind::PermissionDenied)) => NOT_PERMITTED,
+            (StoreError::Url(_), _) => USAGE,
+            _ => UNAVAILABLE,
+        };
+        Self { code, sentence: error.to_string() }
+    }
+}

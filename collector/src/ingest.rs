@@ -1,0 +1,105 @@
+//! The one task that writes: takes what the subscriptions receive, drops
+//! doubles, notes gaps and stores.
+
+use std::{
+    io::ErrorKind,
+    time::{Duration, Instant},
+};
+
+use bytes::Bytes;
+use futures::{StreamExt as _, stream::SelectAll};
+use tokio::{sync::watch, time};
+use tokio_stream::wrappers::ReceiverStream;
+
+use crate::{
+    store::{Replay as _, Store, StoreError},
+    tracker::Tracker,
+};
+
+/// How long to wait for room on the disk before looking again.
+const FULL_RETRY: Duration = Duration::from_secs(1);
+
+/// Events as they came over one connection in one message.
+#[derive(Debug)]
+pub struct Batch {
+    /// Rises with every connection of this process; the first is 1.
+    pub connection: u64,
+    /// The events, encoded.
+    pub events: Vec<Bytes>,
+}
+
+/// Writes what comes until all subscriptions have ended, then makes it durable.
+pub struct Ingest {
+    store: Store,
+    tracker: Tracker,
+    /// Becomes true when the collector ends.
+    stop: watch::Receiver<bool>,
+    /// The disk is full, and this has been said.
+    full: bool,
+    stored: u64,
+}
+
+impl Ingest {
+    /// A writer to an opened store, with what that store has received.
+    pub fn new(store: Store, tracker: Tracker, stop: watch::Receiver<bool>) -> Self {
+        Self { store, tracker, stop, full: false, stored: 0 }
+    }
+
+    /// Runs to the end. Blocks at times, for the disk.
+    pub async fn run(mut self, mut batches: SelectAll<ReceiverStream<Batch>>) -> Result<(), StoreError> {
+        loop {
+            let batch = match self.store.next_deadline() {
+                Some(deadline) => match time::timeout_at(deadline.into(), batches.next()).await {
+                    Ok(batch) => batch.map(Some),
+                    Err(_) => Some(None),
+                },
+                None => batches.next().await.map(Some),
+            };
+            let Some(batch) = batch else { break };
+            if let Some(batch) = batch {
+                self.store_batch(batch).await?;
+            }
+            if let Err(error) = self.store.maintain(|| self.tracker.cursors()) {
+                self.wait_for_room(error).await?;
+            }
+        }
+        let Tracker { duplicates, malformed, .. } = self.tracker;
+        tracing::info!(
+            "stored {} events, dropped {duplicates} doubles and {malformed} messages that are no event",
+            self.stored
+        );
+        self.store.close()
+    }
+
+    async fn store_batch(&mut self, batch: Batch) -> Result<(), StoreError> {
+        let mut events = Vec::with_capacity(batch.events.len());
+        for event in batch.events {
+            self.tracker.receive(batch.connection, event, &mut events);
+        }
+        if events.is_empty() {
+            return Ok(());
+        }
+        while let Err(error) = self.store.append(&events) {
+            self.wait_for_room(error).await?;
+        }
+        if std::mem::take(&mut self.full) {
+            tracing::info!("the disk has room again");
+        }
+        self.stored += events.len() as u64;
+        Ok(())
+    }
+
+    /// Waits where the disk is full: meanwhile nothing is taken from the
+    /// sensors, who tell in their streams what that costs. Anything else ends.
+    async fn wait_for_room(&mut self, error: StoreError) -> Result<(), StoreError> {
+        let is_full = matches!(error.kind(), Some(ErrorKind::StorageFull | ErrorKind::QuotaExceeded));
+        if !is_full || *self.stop.borrow() {
+            return Err(error);
+        }
+        if !std::mem::replace(&mut self.full, true) {
+            tracing::error!("{error}; waiting for room");
+        }
+        let _ = time::timeout_at((Instant::now() + FULL_RETRY).into(), self.stop.changed()).await;
+        Ok(())
+    }
+}

@@ -1,0 +1,58 @@
+//! `activity-collector`: receives events from activity sensors, keeps them
+//! durably and answers SQL over them.
+
+mod address;
+mod backoff;
+mod cli;
+mod config;
+mod failure;
+mod ingest;
+mod output;
+mod query;
+mod run;
+mod store;
+mod subscribe;
+mod tracker;
+
+use std::{
+    io::{self, IsTerminal as _},
+    process::ExitCode,
+};
+
+use clap::{Parser as _, error::ErrorKind};
+
+use cli::{Cli, Command};
+use failure::Failure;
+
+fn main() -> ExitCode {
+    let cli = match Cli::try_parse() {
+        Ok(cli) => cli,
+        Err(error) => {
+            // Help that nobody reads to its end is no error.
+            let _ = error.print();
+            let asked = matches!(error.kind(), ErrorKind::DisplayHelp | ErrorKind::DisplayVersion);
+            return if asked { ExitCode::SUCCESS } else { ExitCode::from(64) };
+        }
+    };
+    tracing_subscriber::fmt()
+        .with_env_filter(tracing_subscriber::EnvFilter::new("warn,activity_collector=info"))
+        .with_writer(io::stderr)
+        .with_ansi(io::stderr().is_terminal())
+        .with_target(false)
+        .init();
+    match execute(cli.command) {
+        Ok(()) => ExitCode::SUCCESS,
+        Err(failure) => {
+            eprintln!("activity-collector: {failure}");
+            ExitCode::from(failure.code)
+        }
+    }
+}
+
+fn execute(command: Command) -> Result<(), Failure> {
+    let runtime = tokio::runtime::Runtime::new().map_err(Failure::unavailable)?;
+    match command {
+        Command::Run(args) => runtime.block_on(run::run(&config::Config::load(&args)?)),
+        Command::Query(args) => runtime.block_on(query::query(&args)),
+    }
+}

@@ -1,0 +1,183 @@
+//! Where what lies in a store's directory.
+//!
+//! ```text
+//! lock                                            held by the one who writes
+//! log/NUMBER-DAY-MARKER.log                       segments, see `log.rs`
+//! events/day=YYYY-MM-DD/NUMBER_FROM_TO.parquet    what became of a segment
+//! events/day=YYYY-MM-DD/.NUMBER.tmp               one that is being made
+//! ```
+//!
+//! A Parquet file has the number of its segment, so whoever sees both knows
+//! that they hold the same. FROM and TO are the times of its first and last
+//! event in nanoseconds since 1970: a query leaves files out by name alone.
+
+use std::{
+    fs, io,
+    os::unix::fs::DirBuilderExt as _,
+    path::{Path, PathBuf},
+    str::FromStr,
+};
+
+use jiff::civil::Date;
+
+use super::{StoreError, log::Segment};
+
+/// The directory of a store.
+#[derive(Clone, Debug)]
+pub struct Layout {
+    root: PathBuf,
+}
+
+/// A finished Parquet file.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct StoredFile {
+    /// The number of the segment it was made of.
+    pub number: u64,
+    /// Time of the earliest event.
+    pub from: i64,
+    /// Time of the latest event.
+    pub to: i64,
+    /// Where it is.
+    pub path: PathBuf,
+}
+
+impl StoredFile {
+    /// The file's name in the directory of its day.
+    pub fn name(number: u64, from: i64, to: i64) -> String {
+        format!("{number:012}_{from}_{to}.parquet")
+    }
+
+    fn from_path(path: PathBuf) -> Option<Self> {
+        let mut parts = path.file_name()?.to_str()?.strip_suffix(".parquet")?.split('_');
+        let (number, from, to) = (number(&mut parts)?, number(&mut parts)?, number(&mut parts)?);
+        Some(Self { number, from, to, path })
+    }
+}
+
+fn number<'a, N: FromStr>(parts: &mut impl Iterator<Item = &'a str>) -> Option<N> {
+    parts.next()?.parse().ok()
+}
+
+impl Layout {
+    /// The store at a URL: a path, or `file:///` and a path.
+    pub fn new(url: &str) -> Result<Self, StoreError> {
+        let root = match url.split_once("://") {
+            Some(("file", path)) if path.starts_with('/') => path,
+            Some(_) => return Err(StoreError::Url(url.to_owned())),
+            None if url.is_empty() => return Err(StoreError::Url(url.to_owned())),
+            None => url,
+        };
+        Ok(Self { root: root.into() })
+    }
+
+    /// The store's directory.
+    pub fn root(&self) -> &Path {
+        &self.root
+    }
+
+    /// The file that is locked by the one who writes.
+    pub fn lock(&self) -> PathBuf {
+        self.root.join("lock")
+    }
+
+    /// The directory of segments.
+    pub fn log(&self) -> PathBuf {
+        self.root.join("log")
+    }
+
+    /// The directory of days.
+    pub fn events(&self) -> PathBuf {
+        self.root.join("events")
+    }
+
+    /// The directory of one day's files.
+    pub fn day(&self, day: Date) -> PathBuf {
+        self.events().join(format!("day={day}"))
+    }
+
+    /// Makes the directories there must be.
+    pub fn create(&self) -> Result<(), StoreError> {
+        let create = |path: &Path| fs::DirBuilder::new().recursive(true).mode(0o750).create(path);
+        for path in [self.log(), self.events()] {
+            create(&path).map_err(|source| StoreError::file("create the directory", &path, source))?;
+        }
+        Ok(())
+    }
+
+    /// Every segment, oldest first.
+    pub fn segments(&self) -> Result<Vec<Segment>, StoreError> {
+        let names = list(&self.log())?;
+        let names = names.iter().filter_map(|path| path.file_name()?.to_str()?.parse().ok());
+        let mut segments: Vec<Segment> = names.collect();
+        segments.sort_unstable();
+        Ok(segments)
+    }
+
+    /// Every finished Parquet file, oldest first.
+    pub fn files(&self) -> Result<Vec<StoredFile>, StoreError> {
+        let mut files: Vec<_> = self.day_entries()?.into_iter().filter_map(StoredFile::from_path).collect();
+        files.sort_unstable_by_key(|file| file.number);
+        Ok(files)
+    }
+
+    /// Removes what a kill left of Parquet files that were being made.
+    pub fn remove_unfinished(&self) -> Result<(), StoreError> {
+        for path in self.day_entries()? {
+            if path.extension().is_some_and(|extension| extension == "tmp") {
+                fs::remove_file(&path).map_err(|source| StoreError::file("remove", &path, source))?;
+            }
+        }
+        Ok(())
+    }
+
+    fn day_entries(&self) -> Result<Vec<PathBuf>, StoreError> {
+        let days = list(&self.events())?;
+        let is_day = |path: &&PathBuf| {
+            path.file_name().is_some_and(|name| name.to_string_lossy().starts_with("day="))
+        };
+        let entries: Vec<_> = days.iter().filter(is_day).map(|day| list(day)).collect::<Result<_, _>>()?;
+        Ok(entries.into_iter().flatten().collect())
+    }
+}
+
+fn list(directory: &Path) -> Result<Vec<PathBuf>, StoreError> {
+    let paths = fs::read_dir(directory).and_then(|entries| entries.map(|entry| Ok(entry?.path())).collect());
+    match paths {
+        Err(error) if error.kind() == io::ErrorKind::NotFound => Ok(Vec::new()),
+        other => other.map_err(|source| StoreError::file("read the directory", directory, source)),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_store_is_a_path_or_a_file_url() {
+        assert_eq!(Layout::new("/var/lib/x").unwrap().root(), Path::new("/var/lib/x"));
+        assert_eq!(Layout::new("file:///var/lib/x").unwrap().root(), Path::new("/var/lib/x"));
+        assert_eq!(Layout::new("here").unwrap().root(), Path::new("here"));
+        for wrong in ["", "s3://bucket", "file://host/path"] {
+            assert!(Layout::new(wrong).is_err(), "{wrong}");
+        }
+    }
+
+    #[test]
+    fn only_finished_files_are_listed_in_the_order_they_were_made() {
+        let directory = tempfile::tempdir().unwrap();
+        let layout = Layout::new(directory.path().to_str().unwrap()).unwrap();
+        layout.create().unwrap();
+        let day = layout.events().join("day=2026-01-31");
+        fs::create_dir(&day).unwrap();
+        let names = [StoredFile::name(12, -5, 7), StoredFile::name(2, 0, 1)];
+        for name in names.iter().map(String::as_str).chain([".000000000013.tmp", "x.parquet", "1_2.parquet"]) {
+            fs::write(day.join(name), "").unwrap();
+        }
+        let files = layout.files().unwrap();
+        assert_eq!(files.iter().map(|file| file.number).collect::<Vec<_>>(), [2, 12]);
+        assert_eq!((files[1].from, files[1].to), (-5, 7));
+        layout.remove_unfinished().unwrap();
+        assert!(!day.join(".000000000013.tmp").exists());
+        assert_eq!(layout.files().unwrap(), files);
+    }
+}

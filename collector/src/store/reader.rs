@@ -1,0 +1,46 @@
+//! What is stored at a moment, for those who only read.
+
+use std::{fs, io};
+
+use bytes::Bytes;
+
+use super::{
+    StoreError,
+    layout::{Layout, StoredFile},
+};
+
+/// What is stored at a moment. Taking it needs no lock and changes nothing.
+#[derive(Debug)]
+pub struct Snapshot {
+    /// Events that are in the log only.
+    pub fresh: Vec<Bytes>,
+    /// Every finished file.
+    pub files: Vec<StoredFile>,
+    /// Places in the log where something could not be read.
+    pub damaged: u64,
+}
+
+impl Snapshot {
+    /// Looks at a store, while another process may write to it.
+    pub fn take(layout: &Layout) -> Result<Self, StoreError> {
+        if !layout.events().is_dir() {
+            return Err(layout.why_missing());
+        }
+        // First the log, then the files: a segment that is rolled meanwhile is
+        // seen twice rather than not at all, and its number tells.
+        let mut logs = Vec::new();
+        for segment in layout.segments()? {
+            let path = layout.log().join(segment.to_string());
+            match fs::read(&path) {
+                Ok(bytes) => logs.push((segment.number, segment.scan(bytes.into()))),
+                Err(error) if error.kind() == io::ErrorKind::NotFound => {}
+                Err(source) => return Err(StoreError::file("read", &path, source)),
+            }
+        }
+        let files = layout.files()?;
+        logs.retain(|(number, _)| files.iter().all(|file| file.number != *number));
+        let damaged = logs.iter().map(|(_, scan)| scan.damaged).sum();
+        let records = logs.into_iter().flat_map(|(_, scan)| scan.records);
+        Ok(Self { fresh: records.flat_map(|record| record.events).collect(), files, damaged })
+    }
+}

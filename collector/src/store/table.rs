@@ -1,0 +1,194 @@
+//! What is stored as a table of the query engine: Parquet files and the fresh
+//! tail of the log alike.
+
+use std::{fs, io, sync::Arc};
+
+use async_trait::async_trait;
+use datafusion::{
+    arrow::{
+        array::{ArrayRef, BooleanArray, TimestampNanosecondArray},
+        datatypes::SchemaRef,
+    },
+    catalog::{Session, TableProvider, memory::MemorySourceConfig},
+    common::{Column, DFSchema, ScalarValue, pruning::PruningStatistics},
+    datasource::{
+        TableType,
+        listing::PartitionedFile,
+        physical_plan::{FileGroup, FileScanConfigBuilder, ParquetSource},
+        source::DataSourceExec,
+    },
+    error::{DataFusionError, Result},
+    execution::object_store::ObjectStoreUrl,
+    logical_expr::{Expr, TableProviderFilterPushDown, utils::conjunction},
+    object_store::path::Path as ObjectPath,
+    physical_expr::PhysicalExpr,
+    physical_optimizer::pruning::PruningPredicateBuilder,
+    physical_plan::{ExecutionPlan, union::UnionExec},
+};
+
+use super::{
+    layout::StoredFile,
+    reader::Snapshot,
+    schema::{self, Row},
+};
+
+/// Events of the fresh tail in one batch.
+const BATCH_ROWS: usize = 8192;
+
+/// The table `events` over a snapshot.
+#[derive(Debug)]
+pub struct EventsTable {
+    snapshot: Snapshot,
+    schema: SchemaRef,
+}
+
+impl EventsTable {
+    /// The table over a snapshot.
+    pub fn new(snapshot: Snapshot) -> Self {
+        Self { snapshot, schema: schema::schema() }
+    }
+
+    /// Files in which an event may be that `predicate` holds for, judged by
+    /// the times in their names.
+    fn files_for(&self, predicate: Option<&Arc<dyn PhysicalExpr>>) -> Result<Vec<&StoredFile>> {
+        let files = &self.snapshot.files;
+        let Some(predicate) = predicate else { return Ok(files.iter().collect()) };
+        let times = FileTimes { files, name: self.schema.field(schema::TIME).name() };
+        let keep = PruningPredicateBuilder::new()
+            .with_file_schema(self.schema.clone())
+            .try_build(predicate.clone())?
+            .prune(&times)?;
+        Ok(files.iter().zip(keep).filter(|(_, keep)| *keep).map(|(file, _)| file).collect())
+    }
+
+    fn scan_files(
+        &self,
+        state: &dyn Session,
+        projection: Option<&Vec<usize>>,
+        predicate: Option<Arc<dyn PhysicalExpr>>,
+        limit: Option<usize>,
+    ) -> Result<Option<Arc<dyn ExecutionPlan>>> {
+        let files = self.files_for(predicate.as_ref())?;
+        let files = files.into_iter().map(partitioned).collect::<Result<Vec<_>>>()?;
+        if files.is_empty() {
+            return Ok(None);
+        }
+        let options = state.table_options().parquet.clone();
+        let mut source = ParquetSource::new(self.schema.clone()).with_table_parquet_options(options);
+        if let Some(predicate) = predicate {
+            source = source.with_predicate(predicate);
+        }
+        let groups = FileGroup::new(files).split_files(state.config().target_partitions());
+        let config = FileScanConfigBuilder::new(ObjectStoreUrl::local_filesystem(), Arc::new(source))
+            .with_file_groups(groups)
+            .with_projection_indices(projection.cloned())?
+            .with_limit(limit)
+            .build();
+        Ok(Some(DataSourceExec::from_data_source(config)))
+    }
+
+    fn scan_fresh(&self, projection: Option<&Vec<usize>>) -> Result<Arc<dyn ExecutionPlan>> {
+        let projection = projection.map(Vec::as_slice);
+        let batches = self.snapshot.fresh.chunks(BATCH_ROWS).map(|events| {
+            let rows: Vec<Row> = events.iter().cloned().map(Row::new).collect();
+            schema::batch(&rows, projection)
+        });
+        let batches = batches.collect::<Result<Vec<_>, _>>()?;
+        let schema = match projection {
+            Some(projection) => Arc::new(self.schema.project(projection)?),
+            None => self.schema.clone(),
+        };
+        Ok(MemorySourceConfig::try_new_exec(&[batches], schema, None)?)
+    }
+}
+
+#[async_trait]
+impl TableProvider for EventsTable {
+    fn schema(&self) -> SchemaRef {
+        self.schema.clone()
+    }
+
+    fn table_type(&self) -> TableType {
+        TableType::View
+    }
+
+    async fn scan(
+        &self,
+        state: &dyn Session,
+        projection: Option<&Vec<usize>>,
+        filters: &[Expr],
+        limit: Option<usize>,
+    ) -> Result<Arc<dyn ExecutionPlan>> {
+        let schema = DFSchema::try_from(self.schema.clone())?;
+        let predicate = conjunction(filters.to_vec())
+            .map(|filter| state.create_physical_expr(filter, &schema))
+            .transpose()?;
+        let fresh = self.scan_fresh(projection)?;
+        match self.scan_files(state, projection, predicate, limit)? {
+            Some(files) => UnionExec::try_new(vec![files, fresh]),
+            None => Ok(fresh),
+        }
+    }
+
+    /// Used to leave out what cannot match; what is left is filtered again.
+    fn supports_filters_pushdown(&self, filters: &[&Expr]) -> Result<Vec<TableProviderFilterPushDown>> {
+        Ok(vec![TableProviderFilterPushDown::Inexact; filters.len()])
+    }
+}
+
+fn partitioned(file: &StoredFile) -> Result<PartitionedFile> {
+    let external = |error: io::Error| DataFusionError::External(error.into());
+    let path = fs::canonicalize(&file.path).map_err(external)?;
+    let size = fs::metadata(&path).map_err(external)?.len();
+    let path = ObjectPath::from_absolute_path(path).map_err(|error| DataFusionError::External(error.into()))?;
+    Ok(PartitionedFile::new_from_meta(datafusion::object_store::ObjectMeta {
+        location: path,
+        last_modified: Default::default(),
+        size,
+        e_tag: None,
+        version: None,
+    }))
+}
+
+/// The times in the names of files, as bounds of the column `time`.
+struct FileTimes<'a> {
+    files: &'a [StoredFile],
+    name: &'a str,
+}
+
+impl FileTimes<'_> {
+    fn bounds(&self, column: &Column, bound: fn(&StoredFile) -> i64) -> Option<ArrayRef> {
+        let bounds = self.files.iter().map(|file| Some(bound(file))).collect::<TimestampNanosecondArray>();
+        (column.name == self.name).then(|| Arc::new(bounds.with_timezone("UTC")) as ArrayRef)
+    }
+}
+
+impl PruningStatistics for FileTimes<'_> {
+    fn min_values(&self, column: &Column) -> Option<ArrayRef> {
+        self.bounds(column, |file| file.from)
+    }
+
+    fn max_values(&self, column: &Column) -> Option<ArrayRef> {
+        self.bounds(column, |file| file.to)
+    }
+
+    fn num_containers(&self) -> usize {
+        self.files.len()
+    }
+
+    fn null_counts(&self, _column: &Column) -> Option<ArrayRef> {
+        None
+    }
+
+    fn row_counts(&self) -> Option<ArrayRef> {
+        None
+    }
+
+    fn contained(
+        &self,
+        _column: &Column,
+        _values: &std::collections::HashSet<ScalarValue>,
+    ) -> Option<BooleanArray> {
+        None
+    }
+}

@@ -1,0 +1,148 @@
+//! The subscription to one sensor.
+
+use std::{
+    io,
+    sync::atomic::{AtomicU64, Ordering},
+    time::{Duration, Instant},
+};
+
+use activity_proto::{MAX_MESSAGE_BYTES, json::escape_bytes, v1::SubscribeRequest};
+use bytes::Bytes;
+use tokio::sync::mpsc;
+use tonic::{
+    Request, Status,
+    client::Grpc,
+    codegen::http::uri::PathAndQuery,
+    transport::{self, Endpoint},
+};
+use tonic_prost::ProstCodec;
+
+use crate::{address::Address, backoff::Backoff, ingest::Batch};
+
+const SUBSCRIBE: &str = "/activity.sensor.v1.SensorService/Subscribe";
+const CONNECT_TIMEOUT: Duration = Duration::from_secs(5);
+/// A peer that does not answer a ping within the timeout is gone.
+const PING_INTERVAL: Duration = Duration::from_secs(10);
+const PING_TIMEOUT: Duration = Duration::from_secs(5);
+/// A connection that lasted so long was a good one: waits begin anew.
+const GOOD_AFTER: Duration = Duration::from_secs(10);
+/// What may be under way between a sensor and here.
+const WINDOW: u32 = 1 << 20;
+
+/// Numbers the connections of this process.
+static CONNECTIONS: AtomicU64 = AtomicU64::new(1);
+
+/// A `SubscribeResponse` whose events stay encoded: what a newer sensor says
+/// and this build does not know is stored all the same.
+#[derive(Clone, PartialEq, prost::Message)]
+struct RawEvents {
+    #[prost(bytes = "bytes", repeated, tag = "1")]
+    events: Vec<Bytes>,
+}
+
+/// What was said last of a sensor; each change is said once.
+#[derive(Debug, PartialEq, Eq)]
+enum State {
+    New,
+    Receiving,
+    Away(String),
+}
+
+/// Why a subscription ended.
+enum End {
+    /// Nobody takes events any more.
+    Stopped,
+    /// The sensor is not reached, or the connection broke.
+    Lost(String),
+}
+
+/// Receives from a sensor for as long as there is one who takes the events.
+pub async fn follow(address: Address, batches: mpsc::Sender<Batch>) {
+    let mut backoff = Backoff::new();
+    let mut state = State::New;
+    loop {
+        let began = Instant::now();
+        let End::Lost(reason) = receive(&address, &batches, &mut state).await else { return };
+        if state == State::Receiving {
+            tracing::warn!("lost the sensor at {address}: {reason}; trying again until it answers");
+            if began.elapsed() >= GOOD_AFTER {
+                backoff = Backoff::new();
+            }
+        } else if state != State::Away(reason.clone()) {
+            tracing::warn!("cannot reach the sensor at {address}: {reason}; trying again until it answers");
+        }
+        state = State::Away(reason);
+        tokio::time::sleep(backoff.next(fastrand::f64())).await;
+    }
+}
+
+/// One connection, from its beginning to its end.
+async fn receive(address: &Address, batches: &mpsc::Sender<Batch>, state: &mut State) -> End {
+    let endpoint = match endpoint(address) {
+        Ok(endpoint) => endpoint,
+        Err(error) => return End::Lost(transport_reason(&error)),
+    };
+    let channel = match endpoint.connect().await {
+        Ok(channel) => channel,
+        Err(error) => return End::Lost(transport_reason(&error)),
+    };
+    let mut client = Grpc::new(channel).max_decoding_message_size(MAX_MESSAGE_BYTES);
+    if let Err(error) = client.ready().await {
+        return End::Lost(transport_reason(&error));
+    }
+    let path = PathAndQuery::from_static(SUBSCRIBE);
+    let codec = ProstCodec::<SubscribeRequest, RawEvents>::default();
+    let request = Request::new(SubscribeRequest::default());
+    let mut stream = match client.server_streaming(request, path, codec).await {
+        Ok(response) => response.into_inner(),
+        Err(status) => return End::Lost(status_reason(&status)),
+    };
+    tracing::info!("receiving from the sensor at {address}");
+    *state = State::Receiving;
+    let connection = CONNECTIONS.fetch_add(1, Ordering::Relaxed);
+    loop {
+        let message = tokio::select! {
+            message = stream.message() => message,
+            () = batches.closed() => return End::Stopped,
+        };
+        let events = match message {
+            Ok(Some(RawEvents { events })) => events,
+            Ok(None) => return End::Lost("it ended the stream".into()),
+            Err(status) => return End::Lost(status_reason(&status)),
+        };
+        if batches.send(Batch { connection, events }).await.is_err() {
+            return End::Stopped;
+        }
+    }
+}
+
+fn endpoint(address: &Address) -> Result<Endpoint, transport::Error> {
+    Ok(Endpoint::from_shared(address.uri())?
+        .connect_timeout(CONNECT_TIMEOUT)
+        .http2_keep_alive_interval(PING_INTERVAL)
+        .keep_alive_timeout(PING_TIMEOUT)
+        .keep_alive_while_idle(true)
+        .initial_stream_window_size(WINDOW)
+        .initial_connection_window_size(WINDOW))
+}
+
+/// The innermost cause: the outer ones only say that something failed.
+fn transport_reason(error: &transport::Error) -> String {
+    let mut cause: &dyn std::error::Error = error;
+    while let Some(inner) = cause.source() {
+        cause = inner;
+    }
+    match cause.downcast_ref::<io::Error>().map(io::Error::kind) {
+        Some(io::ErrorKind::PermissionDenied) => {
+            "permission denied (the socket is for root and the group activity-sensor)".into()
+        }
+        Some(io::ErrorKind::NotFound) => "there is no such socket".into(),
+        Some(io::ErrorKind::ConnectionRefused) => "nobody listens there".into(),
+        _ => cause.to_string(),
+    }
+}
+
+/// A peer may say anything in its status; none of it reaches a terminal raw.
+fn status_reason(status: &Status) -> String {
+    format!("{}: {}", status.code(), escape_bytes(status.message().as_bytes()))
+}

@@ -1,0 +1,26 @@
+//! The public interface of the sensor: package `activity.sensor.v1` as Rust
+//! types, its client and its server, and the one way an event becomes JSON.
+
+mod encoded;
+pub mod json;
+mod names;
+
+pub use encoded::EncodedEvents;
+
+/// Messages and the client of `activity.sensor.v1`, generated from `proto/`.
+#[expect(missing_docs, reason = "generated; the documentation is in the .proto files")]
+pub mod v1 {
+    tonic::include_proto!("activity.sensor.v1");
+}
+
+/// The server side of `activity.sensor.v1`.
+#[expect(clippy::allow_attributes, clippy::allow_attributes_without_reason, reason = "generated")]
+pub mod server {
+    include!(concat!(env!("OUT_DIR"), "/server/activity.sensor.v1.rs"));
+}
+
+/// The encoded `FileDescriptorSet` of the package, for server reflection.
+pub const FILE_DESCRIPTOR_SET: &[u8] = include_bytes!(concat!(env!("OUT_DIR"), "/descriptor.bin"));
+
+/// Largest gRPC message that either side sends or accepts, in bytes.
+pub const MAX_MESSAGE_BYTES: usize = 4 * 1024 * 1024;

@@ -1,0 +1,6 @@
+//! The hooks, one file per family.
+
+mod file;
+mod network;
+mod process;
+mod syscall;

@@ -1,0 +1,123 @@
+//! Who acts: the header of every record, read from the running task.
+
+use aya_ebpf::{
+    helpers::{
+        bpf_get_current_comm, bpf_get_current_pid_tgid, bpf_get_current_uid_gid,
+        generated::{bpf_get_current_cgroup_id, bpf_get_current_task, bpf_ktime_get_boot_ns},
+    },
+};
+use sensor_types::header::{Header, Kind, NAME_LEN, UNSET};
+
+use crate::{
+    kernel::{Address, copy_kernel_str},
+    maps::{offset, setting},
+    ring::Lost,
+};
+
+/// The running task.
+#[derive(Clone, Copy)]
+pub struct Current {
+    pub task: Address,
+    /// Process id in the upper half, thread id in the lower.
+    pub pid_tgid: u64,
+}
+
+impl Current {
+    /// The running task; `None` when it is the daemon itself, whose doings
+    /// are not recorded and not counted.
+    #[inline(always)]
+    pub fn get() -> Option<Self> {
+        let pid_tgid = bpf_get_current_pid_tgid();
+        if (pid_tgid >> 32) as u32 == setting!(own_pid) {
+            return None;
+        }
+        // SAFETY: the helper has no preconditions.
+        let task = Address(unsafe { bpf_get_current_task() });
+        Some(Self { task, pid_tgid })
+    }
+
+    /// The terminal's structure, if the task has a controlling terminal.
+    #[inline(always)]
+    fn terminal(self) -> Option<Address> {
+        self.task.follow(offset!(task_signal))?.follow(offset!(signal_tty))
+    }
+
+    #[inline(always)]
+    fn loginuid(self) -> u32 {
+        self.task.read(offset!(task_loginuid)).unwrap_or(UNSET)
+    }
+
+    /// The first policy: what nobody logged in for and no terminal shows is
+    /// not a person's doing. Applied to files and connections here; process
+    /// events always go on, because the process table lives from them.
+    #[inline(always)]
+    pub fn check_policy(self) -> Result<(), Lost> {
+        if setting!(record_all) == 1 || self.loginuid() != UNSET || self.terminal().is_some() {
+            Ok(())
+        } else {
+            Err(Lost::Filtered)
+        }
+    }
+
+    /// Fills in the header.
+    ///
+    /// # Safety
+    /// `header` must be valid for writing.
+    #[inline(always)]
+    pub unsafe fn write_header(self, header: *mut Header, kind: Kind) -> Result<(), Lost> {
+        // SAFETY: valid as the caller promises.
+        let header = unsafe { &mut *header };
+        // SAFETY: the helper has no preconditions.
+        header.boottime_ns = unsafe { bpf_ktime_get_boot_ns() };
+        header.kind = kind as u32;
+        header.pid = (self.pid_tgid >> 32) as u32;
+        header.tid = self.pid_tgid as u32;
+        header.reserved = 0;
+        // SAFETY: the helper has no preconditions.
+        header.cgroup_id = unsafe { bpf_get_current_cgroup_id() };
+        let uid_gid = bpf_get_current_uid_gid();
+        header.uid = uid_gid as u32;
+        header.gid = (uid_gid >> 32) as u32;
+        header.loginuid = self.loginuid();
+        header.sessionid = self.task.read(offset!(task_sessionid)).unwrap_or(UNSET);
+        header.comm = bpf_get_current_comm().unwrap_or([0; NAME_LEN]);
+        header.mount_namespace = self.mount_namespace().unwrap_or(0);
+        self.write_terminal(header);
+        self.write_lineage(header).ok_or(Lost::Unreadable)
+    }
+
+    #[inline(always)]
+    fn write_terminal(self, header: &mut Header) {
+        header.tty = [0; NAME_LEN];
+        if let Some(tty) = self.terminal() {
+            // SAFETY: the destination has NAME_LEN bytes.
+            unsafe { copy_kernel_str(header.tty.as_mut_ptr(), NAME_LEN as u32, tty.add(offset!(tty_name))) };
+        }
+    }
+
+    #[inline(always)]
+    fn write_lineage(self, header: &mut Header) -> Option<()> {
+        let cred = self.task.follow(offset!(task_cred))?;
+        header.euid = cred.read(offset!(cred_euid))?;
+        header.egid = cred.read(offset!(cred_egid))?;
+        header.start_ns = start_of(self.task)?;
+        let parent = self.task.follow(offset!(task_real_parent))?;
+        header.parent_pid = parent.read(offset!(task_tgid))?;
+        header.parent_start_ns = start_of(parent)?;
+        Some(())
+    }
+
+    #[inline(always)]
+    fn mount_namespace(self) -> Option<u32> {
+        // Null while the task exits.
+        let nsproxy = self.task.follow(offset!(task_nsproxy))?;
+        nsproxy.follow(offset!(nsproxy_mnt_ns))?.read(offset!(mnt_namespace_inum))
+    }
+}
+
+/// When the process of a task was started: a thread's own start would give
+/// one process several identities.
+#[inline(always)]
+pub fn start_of(task: Address) -> Option<u64> {
+    task.follow(offset!(task_group_leader))?.read(offset!(task_start_boottime))
+}

@@ -1,0 +1,116 @@
+//! The only place that reads kernel and user memory.
+
+use aya_ebpf::helpers::{
+    bpf_probe_read_kernel, bpf_probe_read_user,
+    generated::{
+        bpf_probe_read_kernel as raw_read_kernel, bpf_probe_read_kernel_str,
+        bpf_probe_read_user as raw_read_user, bpf_probe_read_user_str,
+    },
+};
+
+use sensor_types::policy::MISSING;
+
+/// An address in the kernel: never dereferenced, only handed to the helpers.
+#[derive(Clone, Copy, PartialEq, Eq)]
+#[repr(transparent)]
+pub struct Address(pub u64);
+
+impl Address {
+    pub const NULL: Self = Self(0);
+
+    #[inline(always)]
+    pub fn of<T>(pointer: *const T) -> Self {
+        Self(pointer as u64)
+    }
+
+    #[inline(always)]
+    pub fn add(self, offset: usize) -> Self {
+        Self(self.0.wrapping_add(offset as u64))
+    }
+
+    #[inline(always)]
+    pub fn sub(self, offset: usize) -> Self {
+        Self(self.0.wrapping_sub(offset as u64))
+    }
+
+    /// Copies a value; `None` when the memory is not there, or when this
+    /// kernel has no such field.
+    #[inline(always)]
+    pub fn read<T: Copy>(self, offset: usize) -> Option<T> {
+        if offset == MISSING as usize {
+            return None;
+        }
+        // SAFETY: the helper checks the address and fails instead of faulting;
+        // every `T` used here is valid for any bytes.
+        unsafe { bpf_probe_read_kernel((self.add(offset)).0 as *const T) }.ok()
+    }
+
+    /// Follows a pointer member; `None` when it is null or not readable.
+    #[inline(always)]
+    pub fn follow(self, offset: usize) -> Option<Self> {
+        self.read::<u64>(offset).filter(|&pointer| pointer != 0).map(Self)
+    }
+
+    /// Copies a value from the calling process's memory.
+    #[inline(always)]
+    pub fn read_user<T: Copy>(self) -> Option<T> {
+        // SAFETY: as in `read`.
+        unsafe { bpf_probe_read_user(self.0 as *const T) }.ok()
+    }
+}
+
+/// `length`, if it is neither zero nor more than `most`.
+///
+/// The compiler may compare one register and use another that it knows to be
+/// equal; the verifier does not know. So the value is hidden from the compiler
+/// before, and is 64 bits wide, as registers are.
+#[inline(always)]
+pub fn bounded(length: u64, most: usize) -> Option<u32> {
+    let length = core::hint::black_box(length);
+    (length != 0 && length <= most as u64).then_some(length as u32)
+}
+
+/// Copies a NUL-ended kernel string of at most `room` bytes, its NUL included,
+/// and returns the number of bytes written.
+///
+/// # Safety
+/// `to` must be valid for `room` bytes.
+#[inline(always)]
+pub unsafe fn copy_kernel_str(to: *mut u8, room: u32, from: Address) -> Option<u32> {
+    // SAFETY: `to` is valid as the caller promises; the helper checks `from`.
+    let copied = unsafe { bpf_probe_read_kernel_str(to.cast(), room, from.0 as *const _) };
+    (copied > 0).then_some(copied as u32)
+}
+
+/// The same from the calling process's memory.
+///
+/// # Safety
+/// `to` must be valid for `room` bytes.
+#[inline(always)]
+pub unsafe fn copy_user_str(to: *mut u8, room: u32, from: Address) -> Option<u32> {
+    // SAFETY: as in `copy_kernel_str`.
+    let copied = unsafe { bpf_probe_read_user_str(to.cast(), room, from.0 as *const _) };
+    (copied > 0).then_some(copied as u32)
+}
+
+/// Copies `length` bytes of the calling process's memory.
+///
+/// # Safety
+/// `to` must be valid for `length` bytes.
+#[inline(always)]
+pub unsafe fn copy_user(to: *mut u8, length: u32, from: Address) -> Option<()> {
+    // SAFETY: as in `copy_kernel_str`.
+    let result = unsafe { raw_read_user(to.cast(), length, from.0 as *const _) };
+    (result == 0).then_some(())
+}
+
+/// Copies `length` bytes of kernel memory.
+///
+/// # Safety
+/// `to` must be valid for `length` bytes.
+#[inline(always)]
+pub unsafe fn copy_kernel(to: *mut u8, length: u32, from: Address) -> Option<()> {
+    // SAFETY: as in `copy_kernel_str`.
+    let result = unsafe { raw_read_kernel(to.cast(), length, from.0 as *const _) };
+    (result == 0).then_some(())
+}

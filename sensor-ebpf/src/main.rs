@@ -1,0 +1,27 @@
+//! The kernel side of the sensor: one object for every kernel from 5.10 on.
+//!
+//! Programs of the tracepoint plan live in `hook/`, one file per family. They
+//! read kernel structures only through `kernel`, write records only through
+//! `ring`, and find every map and setting in `maps`.
+
+#![no_std]
+#![no_main]
+
+mod hook;
+mod identity;
+mod kernel;
+mod maps;
+mod path;
+mod ring;
+
+/// Several helpers are only for programs under a GPL-compatible licence.
+#[unsafe(link_section = "license")]
+#[unsafe(no_mangle)]
+static LICENSE: [u8; 13] = *b"Dual MIT/GPL\0";
+
+#[panic_handler]
+fn panic(_info: &core::panic::PanicInfo<'_>) -> ! {
+    // Nothing here can panic: the verifier refuses a program in which this
+    // endless loop can be reached.
+    loop {}
+}

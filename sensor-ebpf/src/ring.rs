@@ -1,0 +1,68 @@
+//! The only place that reserves and submits, and that counts what became of
+//! every act.
+
+use aya_ebpf::{
+    bindings::BPF_RB_NO_WAKEUP,
+    maps::{RingBuf, ring_buf::RingBufEntry},
+};
+use sensor_types::counters::{Counters, Hook};
+
+use crate::maps::COUNTERS;
+
+/// Why an act did not become a record.
+pub enum Lost {
+    /// Policy leaves it out.
+    Filtered,
+    /// The ring buffer is full.
+    RingFull,
+    /// A kernel structure was not readable.
+    Unreadable,
+}
+
+/// Counts one act and what became of it.
+#[inline(always)]
+pub fn count(hook: Hook, outcome: &Result<(), Lost>) {
+    let Some(counters) = COUNTERS.get_ptr_mut(hook as u32) else { return };
+    // SAFETY: the element is this CPU's own and lives as long as the map. A
+    // program that preempts this one (7.0 on) can at worst make one count be
+    // lost between load and store.
+    let counters: &mut Counters = unsafe { &mut *counters };
+    counters.hits += 1;
+    match outcome {
+        Ok(()) => counters.recorded += 1,
+        Err(Lost::Filtered) => counters.filtered += 1,
+        Err(Lost::RingFull) => counters.ring_full += 1,
+        Err(Lost::Unreadable) => counters.unreadable += 1,
+    }
+}
+
+/// A reserved record that is submitted or given back exactly once.
+pub struct Reserved<T: 'static>(RingBufEntry<T>);
+
+/// Reserves room for a `T`.
+#[inline(always)]
+pub fn reserve<T: 'static>(ring: &'static RingBuf) -> Result<Reserved<T>, Lost> {
+    ring.reserve::<T>(0).map(Reserved).ok_or(Lost::RingFull)
+}
+
+impl<T: 'static> Reserved<T> {
+    /// Where to write the record. What is not written keeps old bytes of the
+    /// ring, which the daemon does not look at.
+    #[inline(always)]
+    pub fn as_mut_ptr(&mut self) -> *mut T {
+        self.0.as_mut_ptr()
+    }
+
+    /// Hands the record to the daemon, which polls: a wakeup for every record
+    /// would cost many times what the record costs.
+    #[inline(always)]
+    pub fn submit(self) {
+        self.0.submit(u64::from(BPF_RB_NO_WAKEUP));
+    }
+
+    /// Gives the room back.
+    #[inline(always)]
+    pub fn discard(self) {
+        self.0.discard(u64::from(BPF_RB_NO_WAKEUP));
+    }
+}

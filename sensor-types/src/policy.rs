@@ -1,0 +1,114 @@
+//! What the daemon hands to the programs before load. It lies in a frozen
+//! map, so that the verifier knows every value as a constant.
+
+use zerocopy::{FromBytes, Immutable, IntoBytes, KnownLayout};
+
+/// The offset of a field this kernel does not have.
+pub const MISSING: u32 = u32::MAX;
+
+/// Choices of the daemon.
+#[repr(C)]
+#[derive(Clone, Copy, Debug, Default, FromBytes, IntoBytes, Immutable, KnownLayout)]
+pub struct Settings {
+    /// The daemon's own process id: its doings are never recorded.
+    pub own_pid: u32,
+    /// 1: record everything. 0: opens and connects only of tasks with a login
+    /// uid or a terminal.
+    pub record_all: u32,
+    /// 1: `sched_process_exit` says itself whether the process is dead.
+    pub exit_says_group_dead: u32,
+    /// 1: opens are recorded.
+    pub opens: u32,
+    /// 1: connects are recorded.
+    pub connects: u32,
+}
+
+/// Declares the kernel fields that the programs read: one line each, from
+/// which both the shared structure and the daemon's list of what to look up
+/// are made.
+macro_rules! kernel_fields {
+    ($($name:ident: $structure:literal . $field:literal),+ $(,)?) => {
+        /// Byte offsets of kernel structure fields, from the running kernel's
+        /// BTF; [`MISSING`] where it has no such field.
+        #[repr(C)]
+        #[derive(Clone, Copy, Debug, FromBytes, IntoBytes, Immutable, KnownLayout)]
+        #[expect(missing_docs, reason = "each is named after its structure and field")]
+        pub struct Offsets { $(pub $name: u32),+ }
+
+        impl Offsets {
+            /// Structure and field (dots go into members) of each offset, in order.
+            pub const FIELDS: &'static [(&'static str, &'static str)] = &[$(($structure, $field)),+];
+
+            /// Nothing looked up yet.
+            pub const NONE: Self = Self { $($name: MISSING),+ };
+        }
+    };
+}
+
+kernel_fields! {
+    task_thread_info_status: "task_struct"."thread_info.status",
+    task_group_leader: "task_struct"."group_leader",
+    task_real_parent: "task_struct"."real_parent",
+    task_start_boottime: "task_struct"."start_boottime",
+    task_tgid: "task_struct"."tgid",
+    task_pid: "task_struct"."pid",
+    task_loginuid: "task_struct"."loginuid",
+    task_sessionid: "task_struct"."sessionid",
+    task_signal: "task_struct"."signal",
+    task_cred: "task_struct"."cred",
+    task_files: "task_struct"."files",
+    task_fs: "task_struct"."fs",
+    task_mm: "task_struct"."mm",
+    task_exit_code: "task_struct"."exit_code",
+    task_nsproxy: "task_struct"."nsproxy",
+    nsproxy_mnt_ns: "nsproxy"."mnt_ns",
+    mnt_namespace_inum: "mnt_namespace"."ns.inum",
+    signal_tty: "signal_struct"."tty",
+    signal_live: "signal_struct"."live",
+    signal_flags: "signal_struct"."flags",
+    signal_group_exit_code: "signal_struct"."group_exit_code",
+    tty_name: "tty_struct"."name",
+    cred_uid: "cred"."uid",
+    cred_gid: "cred"."gid",
+    cred_euid: "cred"."euid",
+    cred_egid: "cred"."egid",
+    files_fdt: "files_struct"."fdt",
+    fdtable_fd: "fdtable"."fd",
+    fdtable_max_fds: "fdtable"."max_fds",
+    fs_pwd_mnt: "fs_struct"."pwd.mnt",
+    fs_pwd_dentry: "fs_struct"."pwd.dentry",
+    file_path_mnt: "file"."f_path.mnt",
+    file_path_dentry: "file"."f_path.dentry",
+    file_inode: "file"."f_inode",
+    file_flags: "file"."f_flags",
+    file_mode: "file"."f_mode",
+    file_private_data: "file"."private_data",
+    vfsmount_root: "vfsmount"."mnt_root",
+    mount_mnt: "mount"."mnt",
+    mount_parent: "mount"."mnt_parent",
+    mount_mountpoint: "mount"."mnt_mountpoint",
+    dentry_parent: "dentry"."d_parent",
+    dentry_name: "dentry"."d_name.name",
+    dentry_name_len: "dentry"."d_name.len",
+    inode_ino: "inode"."i_ino",
+    inode_mode: "inode"."i_mode",
+    inode_nlink: "inode"."i_nlink",
+    inode_sb: "inode"."i_sb",
+    super_block_dev: "super_block"."s_dev",
+    mm_arg_start: "mm_struct"."arg_start",
+    mm_arg_end: "mm_struct"."arg_end",
+    mm_exe_file: "mm_struct"."exe_file",
+    binprm_filename: "linux_binprm"."filename",
+    binprm_interp: "linux_binprm"."interp",
+    socket_sk: "socket"."sk",
+    sock_family: "sock"."__sk_common.skc_family",
+    sock_dport: "sock"."__sk_common.skc_dport",
+    sock_daddr: "sock"."__sk_common.skc_daddr",
+    sock_v6_daddr: "sock"."__sk_common.skc_v6_daddr",
+    sock_type: "sock"."sk_type",
+    sock_protocol: "sock"."sk_protocol",
+    unix_sock_peer: "unix_sock"."peer",
+    unix_sock_addr: "unix_sock"."addr",
+    unix_address_len: "unix_address"."len",
+    unix_address_name: "unix_address"."name",
+}

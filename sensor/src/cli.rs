@@ -1,0 +1,158 @@
+//! The command line.
+
+use std::path::PathBuf;
+
+use activity_proto::v1::EventType;
+use clap::{Args, Parser, Subcommand, ValueEnum};
+
+/// Records which human did what on this machine: the programs they ran, the
+/// files they opened, where they connected.
+#[derive(Debug, Parser)]
+#[command(name = "activity-sensor", version, about, after_help = EXIT_CODES, disable_help_subcommand = true)]
+pub struct Cli {
+    /// What to do.
+    #[command(subcommand)]
+    pub command: Command,
+}
+
+const EXIT_CODES: &str = "\
+Begin with `activity-sensor doctor`, then `activity-sensor watch`.
+
+Exit codes: 0 fine, 64 wrong usage, 69 something needed is not there,
+77 not permitted, 78 wrong configuration.";
+
+/// The commands.
+#[derive(Debug, Subcommand)]
+pub enum Command {
+    /// Run the daemon: record, and serve subscribers over gRPC
+    Run(RunArgs),
+    /// Show what people do, as it happens
+    #[command(after_help = WATCH_EXAMPLES)]
+    Watch(WatchArgs),
+    /// Say what this kernel allows and what is not covered, each with its mend
+    Doctor(DoctorArgs),
+    /// Check a configuration file: says what is wrong, with line and key
+    CheckConfig {
+        /// The file.
+        #[arg(value_name = "FILE")]
+        file: PathBuf,
+    },
+    /// Print a completion script for a shell
+    #[command(hide = true)]
+    Completion {
+        /// The shell.
+        shell: clap_complete::Shell,
+    },
+    /// Print the manual page
+    #[command(hide = true)]
+    Manual,
+}
+
+const WATCH_EXAMPLES: &str = "\
+Examples:
+  activity-sensor watch                        everything a person does
+  activity-sensor watch --user alice           also what alice does as root
+  activity-sensor watch --type exec,connect    programs and connections only
+  activity-sensor watch --format json | jq .   for scripts";
+
+/// `run`
+#[derive(Debug, Args)]
+pub struct RunArgs {
+    #[command(flatten)]
+    pub common: CommonArgs,
+    /// Directory of the sensor's id and epoch [default: /var/lib/activity-sensor]
+    #[arg(long, value_name = "DIR")]
+    pub state: Option<PathBuf>,
+    /// Start although a hook is missing; the stream says what is not covered
+    #[arg(long)]
+    pub allow_degraded: bool,
+    #[command(flatten)]
+    pub plan: PlanArg,
+}
+
+/// What `run` and `watch` share.
+#[derive(Debug, Args)]
+pub struct CommonArgs {
+    /// Configuration file [default: /etc/activity-sensor/config.toml, if it is there]
+    #[arg(long, value_name = "FILE")]
+    pub config: Option<PathBuf>,
+    /// Unix socket of the daemon [default: /run/activity-sensor/sensor.sock]
+    #[arg(long, value_name = "PATH")]
+    pub socket: Option<PathBuf>,
+    /// Everything, instead of what the policy chooses
+    #[arg(long)]
+    pub all: bool,
+}
+
+/// `--plan`
+#[derive(Debug, Args)]
+pub struct PlanArg {
+    /// How to hook the kernel
+    #[arg(long, value_enum, default_value_t)]
+    pub plan: Plan,
+}
+
+/// The ways to hook the kernel.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, ValueEnum)]
+pub enum Plan {
+    /// The best that this kernel allows
+    #[default]
+    Auto,
+    /// Tracepoints
+    Tracepoint,
+}
+
+/// `watch`
+#[derive(Debug, Args)]
+pub struct WatchArgs {
+    #[command(flatten)]
+    pub common: CommonArgs,
+    /// How to print
+    #[arg(long, value_enum, default_value_t)]
+    pub format: WatchFormat,
+    /// Only this user's doings, whoever they have become since the login
+    #[arg(long, value_name = "NAME|UID")]
+    pub user: Option<String>,
+    /// Only this audit session
+    #[arg(long, value_name = "ID")]
+    pub session: Option<u32>,
+    /// Only these types
+    #[arg(long = "type", value_name = "TYPE", value_delimiter = ',', value_parser = parse_type)]
+    pub types: Vec<EventType>,
+    /// Show exits that went well, too
+    #[arg(long)]
+    pub exits: bool,
+}
+
+/// `--format` of `watch`.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, ValueEnum)]
+pub enum WatchFormat {
+    /// Columns for people
+    #[default]
+    Text,
+    /// One JSON object a line
+    Json,
+}
+
+/// `doctor`
+#[derive(Debug, Args)]
+pub struct DoctorArgs {
+    /// How to print
+    #[arg(long, value_enum, default_value_t)]
+    pub format: DoctorFormat,
+}
+
+/// `--format` of `doctor`.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, ValueEnum)]
+pub enum DoctorFormat {
+    /// For people
+    #[default]
+    Text,
+    /// For scripts
+    Json,
+}
+
+fn parse_type(name: &str) -> Result<EventType, String> {
+    EventType::from_short_name(name)
+        .ok_or_else(|| format!("there is no such type; the types are {}", EventType::SHORT_NAMES.join(", ")))
+}

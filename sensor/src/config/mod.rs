@@ -1,0 +1,273 @@
+//! The configuration: one typed tree with a default for every key.
+//!
+//! Reading a file reports everything that is wrong with it at once, each
+//! problem with its line and key. A value that needs more than a type is checked
+//! while it is read (`values.rs`), so that its line is known; what two keys
+//! must agree on is checked afterwards (`Config::check`).
+
+mod error;
+mod policy;
+mod read;
+mod redaction;
+mod values;
+
+use std::{
+    fs::File,
+    io::{self, Read},
+    net::SocketAddr,
+    path::{Path, PathBuf},
+};
+
+use serde::Deserialize;
+
+pub use error::{ConfigError, Problem};
+pub use policy::{PolicyConfig, Scope};
+pub use redaction::RedactionConfig;
+pub use values::SocketMode;
+
+/// The file that is read when none is named.
+pub const DEFAULT_PATH: &str = "/etc/activity-sensor/config.toml";
+
+/// Larger than any configuration; keeps a wrong file name from filling memory.
+const MAX_FILE_BYTES: u64 = 1024 * 1024;
+
+/// Every key there is, for suggestions; a test holds it against the default file.
+const KEYS: &[&str] = &[
+    "sensor.state",
+    "sensor.host",
+    "hooks.exec",
+    "hooks.open",
+    "hooks.connect",
+    "hooks.process_ring_bytes",
+    "hooks.file_ring_bytes",
+    "policy.scope",
+    "policy.noise",
+    "policy.missing",
+    "policy.directories",
+    "policy.ignore_paths",
+    "policy.ignore_paths_extra",
+    "policy.ignore_devices",
+    "policy.ignore_sockets",
+    "policy.ignore_exe",
+    "policy.always_paths",
+    "policy.always_paths_extra",
+    "redaction.enabled",
+    "redaction.rules.name",
+    "redaction.rules.pattern",
+    "stream.socket",
+    "stream.group",
+    "stream.mode",
+    "stream.tcp",
+    "stream.plain_text",
+    "stream.subscriber_queue_bytes",
+    "stream.max_subscribers",
+    "log.level",
+];
+
+/// The whole configuration.
+#[derive(Clone, Debug, Default, PartialEq, Deserialize)]
+#[serde(default)]
+pub struct Config {
+    /// The sensor itself.
+    pub sensor: SensorConfig,
+    /// What the kernel hooks record, and the room they have.
+    pub hooks: HooksConfig,
+    /// Which of it is worth keeping.
+    pub policy: PolicyConfig,
+    /// Secrets that are replaced before an event leaves the sensor.
+    pub redaction: RedactionConfig,
+    /// The gRPC service.
+    pub stream: StreamConfig,
+    /// The sensor's own log.
+    pub log: LogConfig,
+    /// Has no keys yet.
+    pub spool: Reserved,
+    /// Has no keys yet.
+    pub metrics: Reserved,
+}
+
+/// `[sensor]`
+#[derive(Clone, Debug, PartialEq, Deserialize)]
+#[serde(default)]
+pub struct SensorConfig {
+    /// Directory of the sensor id and the epoch.
+    #[serde(deserialize_with = "values::absolute_path")]
+    pub state: PathBuf,
+    /// Name to report instead of the machine's host name.
+    #[serde(deserialize_with = "values::host_name")]
+    pub host: Option<String>,
+}
+
+/// `[hooks]`
+#[derive(Clone, Debug, PartialEq, Deserialize)]
+#[serde(default)]
+pub struct HooksConfig {
+    /// Record program starts and exits.
+    pub exec: bool,
+    /// Record file opens.
+    pub open: bool,
+    /// Record connects.
+    pub connect: bool,
+    /// Ring buffer of process and network events.
+    #[serde(deserialize_with = "values::ring_bytes")]
+    pub process_ring_bytes: u32,
+    /// Ring buffer of file events.
+    #[serde(deserialize_with = "values::ring_bytes")]
+    pub file_ring_bytes: u32,
+}
+
+/// `[stream]`
+#[derive(Clone, Debug, PartialEq, Deserialize)]
+#[serde(default)]
+pub struct StreamConfig {
+    /// Path of the unix socket.
+    #[serde(deserialize_with = "values::socket_path")]
+    pub socket: PathBuf,
+    /// Group that owns the socket.
+    #[serde(deserialize_with = "values::group_name")]
+    pub group: String,
+    /// Permission bits of the socket.
+    pub mode: SocketMode,
+    /// Loopback address to listen on as well; needs `plain_text`.
+    #[serde(deserialize_with = "values::loopback")]
+    pub tcp: Option<SocketAddr>,
+    /// Consent to `tcp` without encryption and without a check of the peer.
+    pub plain_text: bool,
+    /// Encoded events that may wait for one subscriber.
+    #[serde(deserialize_with = "values::queue_bytes")]
+    pub subscriber_queue_bytes: u32,
+    /// Subscribers that may be connected at once.
+    #[serde(deserialize_with = "values::subscribers")]
+    pub max_subscribers: u32,
+}
+
+/// `[log]`
+#[derive(Clone, Debug, Default, PartialEq, Deserialize)]
+#[serde(default)]
+pub struct LogConfig {
+    /// The least severe messages that are written.
+    pub level: LogLevel,
+}
+
+/// `log.level`
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Deserialize)]
+#[serde(rename_all = "lowercase")]
+#[expect(missing_docs, reason = "the names say it")]
+pub enum LogLevel {
+    Error,
+    Warn,
+    #[default]
+    Info,
+    Debug,
+    Trace,
+}
+
+impl LogLevel {
+    /// The name, as a log filter directive takes it.
+    #[must_use]
+    pub fn as_str(self) -> &'static str {
+        match self {
+            Self::Error => "error",
+            Self::Warn => "warn",
+            Self::Info => "info",
+            Self::Debug => "debug",
+            Self::Trace => "trace",
+        }
+    }
+}
+
+/// A table that may be written down but has no keys yet.
+#[derive(Clone, Debug, Default, PartialEq, Deserialize)]
+pub struct Reserved {}
+
+impl Default for SensorConfig {
+    fn default() -> Self {
+        Self { state: "/var/lib/activity-sensor".into(), host: None }
+    }
+}
+
+impl Default for HooksConfig {
+    fn default() -> Self {
+        Self {
+            exec: true,
+            open: true,
+            connect: true,
+            process_ring_bytes: 4 * 1024 * 1024,
+            file_ring_bytes: 8 * 1024 * 1024,
+        }
+    }
+}
+
+impl Default for StreamConfig {
+    fn default() -> Self {
+        Self {
+            socket: "/run/activity-sensor/sensor.sock".into(),
+            group: "activity-sensor".into(),
+            mode: SocketMode::default(),
+            tcp: None,
+            plain_text: false,
+            subscriber_queue_bytes: 8 * 1024 * 1024,
+            max_subscribers: 32,
+        }
+    }
+}
+
+impl Config {
+    /// Whether the kernel programs record also what belongs to nobody.
+    #[must_use]
+    pub fn records_everybody(&self, record_all: bool) -> bool {
+        record_all || self.policy.scope == Scope::Everything
+    }
+
+    /// Reads `path`, which must exist, or without one the default file, which
+    /// need not.
+    ///
+    /// # Errors
+    /// When the file cannot be read, and when anything in it is wrong.
+    pub fn load(path: Option<&Path>) -> Result<Self, ConfigError> {
+        let file = path.unwrap_or(Path::new(DEFAULT_PATH));
+        match read_file(file) {
+            Ok(text) => Self::parse(&text, file),
+            Err(error) if path.is_none() && error.kind() == io::ErrorKind::NotFound => Ok(Self::default()),
+            Err(source) => Err(ConfigError::Unreadable { file: file.into(), source }),
+        }
+    }
+
+    /// Reads configuration text; `file` is the name it has in messages.
+    ///
+    /// # Errors
+    /// When anything in it is wrong; all of it is reported.
+    pub fn parse(text: &str, file: &Path) -> Result<Self, ConfigError> {
+        read::parse(text, file)
+    }
+
+    /// What two keys say that cannot both hold: the key at fault, and the sentence.
+    #[must_use]
+    pub fn check(&self) -> Vec<(&'static str, &'static str)> {
+        let mut conflicts = Vec::new();
+        if self.stream.tcp.is_some() && !self.stream.plain_text {
+            conflicts.push((
+                "stream.tcp",
+                "is not encrypted and does not check who connects; set `stream.plain_text = true` as well \
+                 if every user of this machine may read the stream, or remove it",
+            ));
+        }
+        if !(self.hooks.exec || self.hooks.open || self.hooks.connect) {
+            conflicts.push(("hooks", "switches every hook off, so nothing would be recorded; leave one on"));
+        }
+        conflicts
+    }
+}
+
+/// The text of a file of sensible size.
+fn read_file(path: &Path) -> io::Result<String> {
+    let mut text = String::new();
+    let read = File::open(path)?.take(MAX_FILE_BYTES + 1).read_to_string(&mut text)?;
+    if read as u64 > MAX_FILE_BYTES {
+        return Err(io::Error::new(io::ErrorKind::FileTooLarge, "it is larger than 1 MiB"));
+    }
+    Ok(text)
+}
+
+#[cfg(test)]
+mod tests;

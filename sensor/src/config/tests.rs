@@ -1,0 +1,211 @@
+use std::{collections::BTreeSet, fs, path::Path};
+
+use super::*;
+
+const DEFAULT_FILE: &str = include_str!("../../../packaging/config.toml");
+const REFERENCE: &str = include_str!("../../../docs/configuration.md");
+
+fn parse(text: &str) -> Result<Config, ConfigError> {
+    Config::parse(text, Path::new("config.toml"))
+}
+
+fn problems(text: &str) -> Vec<String> {
+    match parse(text) {
+        Err(ConfigError::Invalid(problems)) => problems.iter().map(Problem::to_string).collect(),
+        other => panic!("expected problems, got {other:?}"),
+    }
+}
+
+/// The default file with its keys switched on: a comment without a space
+/// after `#` is a key.
+fn uncommented() -> String {
+    let line = |line: &str| match line.strip_prefix('#') {
+        Some(key) if !key.starts_with(' ') && !key.is_empty() => key.to_owned(),
+        _ => line.to_owned(),
+    };
+    DEFAULT_FILE.lines().map(line).collect::<Vec<_>>().join("\n")
+}
+
+#[test]
+fn an_empty_file_means_the_defaults() {
+    assert_eq!(parse("").unwrap(), Config::default());
+    assert_eq!(parse("[spool]\n[metrics]\n").unwrap(), Config::default());
+}
+
+#[test]
+fn the_default_file_says_what_the_defaults_are() {
+    assert_eq!(parse(DEFAULT_FILE).unwrap(), Config::default());
+    let mut written = parse(&uncommented()).unwrap();
+    // Keys without a default are shown with an example.
+    assert_eq!(written.sensor.host.take().as_deref(), Some("web-1.example.org"));
+    assert_eq!(written.stream.tcp.take(), Some("127.0.0.1:50051".parse().unwrap()));
+    assert!(std::mem::take(&mut written.stream.plain_text));
+    assert_eq!(std::mem::take(&mut written.redaction.rules).len(), 1);
+    assert_eq!(written, Config::default());
+}
+
+#[test]
+fn every_key_is_in_the_default_file_and_in_the_reference() {
+    let document: toml::Table = uncommented().parse().unwrap();
+    let mut written = BTreeSet::new();
+    for (table, keys) in &document {
+        for (key, value) in keys.as_table().unwrap() {
+            match value.as_array().and_then(|array| array.first()).and_then(toml::Value::as_table) {
+                Some(element) => written.extend(element.keys().map(|inner| format!("{table}.{key}.{inner}"))),
+                None => drop(written.insert(format!("{table}.{key}"))),
+            }
+        }
+    }
+    assert_eq!(written, KEYS.iter().map(|key| (*key).to_owned()).collect());
+    for key in KEYS {
+        let name = key.rsplit('.').next().unwrap();
+        assert!(REFERENCE.contains(&format!("`{name}`")), "{key} is not in docs/configuration.md");
+    }
+}
+
+#[test]
+fn an_unknown_key_is_named_with_its_line_and_the_nearest_known_one() {
+    assert_eq!(
+        problems("# policy\n[polcy]\nignore_exe = []\n"),
+        ["config.toml:3: unknown key `polcy.ignore_exe`; did you mean `policy.ignore_exe`?"]
+    );
+    assert_eq!(
+        problems("[stream]\nsoket = \"/x\"\n"),
+        ["config.toml:2: unknown key `stream.soket`; did you mean `stream.socket`?"]
+    );
+    assert_eq!(problems("[strem]\n"), ["config.toml:1: unknown key `strem`; did you mean `stream`?"]);
+    assert_eq!(
+        problems("[log]\nscope = \"people\"\n"),
+        ["config.toml:2: unknown key `log.scope`; did you mean `policy.scope`?"]
+    );
+    assert_eq!(
+        problems("[[redaction.rules]]\nname = \"a\"\npatern = \"b\"\npattern = \"c\"\n"),
+        ["config.toml:3: unknown key `redaction.rules.patern`; did you mean `redaction.rules.pattern`?"]
+    );
+    assert_eq!(
+        problems("[spool]\nzzz = 1\n"),
+        ["config.toml:2: unknown key `spool.zzz`; remove it, or see the default file for the keys there are"]
+    );
+}
+
+#[test]
+fn everything_that_is_wrong_is_reported_at_once() {
+    let text = "[hooks]\nexec = 1\nopem = true\nfile_ring_bytes = 100000\n\n[stream]\nmode = \"0666\"\n\
+                tcp = \"0.0.0.0:1\"\n[[redaction.rules]]\nname = \"A\"\npattern = \"x\"\n\
+                [[redaction.rules]]\nname = \"b\"\npattern = \"(\"\n";
+    let expected = [
+        "config.toml:2: `hooks.exec` has the wrong type: integer `1`, expected a boolean",
+        "config.toml:3: unknown key `hooks.opem`; did you mean `hooks.open`?",
+        "config.toml:4: `hooks.file_ring_bytes` must be a power of two, which 100000 is not",
+        "config.toml:7: `stream.mode` gives every user of the machine access with \"0666\"; end it in 0 and use `stream.group`",
+        "config.toml:8: `stream.tcp` must be a loopback address (127.0.0.1 or [::1]), not 0.0.0.0: there is no encryption yet",
+        "config.toml:10: `redaction.rules.name` must be 1 to 32 lower-case letters, digits, _ or -, not \"A\"",
+        "config.toml:14: `redaction.rules.pattern` is not a usable regular expression: unclosed group",
+    ];
+    assert_eq!(problems(text), expected);
+}
+
+#[test]
+fn wrong_values_are_told_with_what_would_be_right() {
+    let cases = [
+        (
+            "[log]\nlevel = \"inf\"",
+            "2: `log.level` has a wrong value: `inf`, expected one of `error`, `warn`, `info`, `debug`, `trace`",
+        ),
+        (
+            "policy.scope = \"all\"",
+            "1: `policy.scope` has a wrong value: `all`, expected `people` or `everything`",
+        ),
+        ("[sensor]\nstate = \"x\"", "2: `sensor.state` must be a path that begins with /, not \"x\""),
+        (
+            "[sensor]\nhost = \"a b\"",
+            "2: `sensor.host` must be a name of 1 to 253 bytes without spaces or control characters",
+        ),
+        (
+            "[stream]\nmode = \"9\"",
+            "2: `stream.mode` must be permission bits in octal, such as \"0660\", not \"9\"",
+        ),
+        ("[stream]\nmax_subscribers = 0", "2: `stream.max_subscribers` must be from 1 to 1024, not 0"),
+        (
+            "[stream]\nsubscriber_queue_bytes = -1",
+            "2: `stream.subscriber_queue_bytes` must be from 65536 to 1073741824, not -1",
+        ),
+        (
+            "[policy]\nignore_paths = [\"/a\", \"b\"]",
+            "2: `policy.ignore_paths` must hold patterns that begin with / or **/, which \"b\" does not",
+        ),
+        (
+            "[policy]\nignore_exe = [\"b\"]",
+            "2: `policy.ignore_exe` must hold paths that begin with /, which \"b\" does not",
+        ),
+        ("[[redaction.rules]]\nname = \"a\"", "1: `redaction.rules` lacks `pattern`"),
+        (
+            "[[redaction.rules]]\nname = \"a\"\npattern = \"x*\"",
+            "3: `redaction.rules.pattern` matches the empty string, so it would match everywhere",
+        ),
+        ("log = 1", "1: `log` has the wrong type: integer `1`, expected struct LogConfig"),
+    ];
+    for (text, expected) in cases {
+        assert_eq!(problems(text), [format!("config.toml:{expected}")], "{text}");
+    }
+}
+
+#[test]
+fn tcp_needs_consent_to_plain_text() {
+    assert_eq!(
+        problems("[stream]\ntcp = \"127.0.0.1:50051\"\n"),
+        ["config.toml:2: `stream.tcp` is not encrypted and does not check who connects; set \
+          `stream.plain_text = true` as well if every user of this machine may read the stream, or remove it"]
+    );
+    let config = parse("[stream]\ntcp = \"[::1]:50051\"\nplain_text = true\n").unwrap();
+    assert_eq!(config.stream.tcp, Some("[::1]:50051".parse().unwrap()));
+}
+
+#[test]
+fn a_sensor_without_hooks_is_refused() {
+    assert_eq!(
+        problems("\n[hooks]\nexec = false\nopen = false\nconnect = false\n"),
+        ["config.toml:2: `hooks` switches every hook off, so nothing would be recorded; leave one on"]
+    );
+}
+
+#[test]
+fn a_syntax_error_has_its_line() {
+    let found = problems("[log]\nlevel = \"info\n");
+    assert!(found.len() == 1 && found[0].starts_with("config.toml:2: "), "{found:?}");
+    let found = problems("[log]\nlevel = \"info\"\nlevel = \"warn\"\n");
+    assert!(found.len() == 1 && found[0].starts_with("config.toml:3: "), "{found:?}");
+}
+
+#[test]
+fn nothing_in_a_file_reaches_the_terminal_raw() {
+    let found = problems("\"a\\u001b[31m\" = 1\n\"\\u202e\" = 1\n[log]\nlevel = \"\\u001b\"\n").join("");
+    assert!(!found.contains(|c: char| c.is_control() || c == '\u{202e}'), "{found:?}");
+}
+
+#[test]
+fn only_a_file_that_was_named_has_to_exist() {
+    let directory = tempfile::tempdir().unwrap();
+    let missing = directory.path().join("none.toml");
+    let error = Config::load(Some(&missing)).unwrap_err();
+    assert!(error.to_string().contains("none.toml: No such file"), "{error}");
+
+    let file = directory.path().join("config.toml");
+    fs::write(&file, "log.level = \"debug\"").unwrap();
+    assert_eq!(Config::load(Some(&file)).unwrap().log.level, LogLevel::Debug);
+    fs::write(&file, b"# \xff").unwrap();
+    assert!(matches!(Config::load(Some(&file)), Err(ConfigError::Unreadable { .. })));
+    assert!(matches!(Config::load(Some("/dev/zero".as_ref())), Err(ConfigError::Unreadable { .. })));
+}
+
+proptest::proptest! {
+    #[test]
+    fn no_text_makes_the_reader_panic(
+        lines in proptest::collection::vec(
+            r#"(\[{1,2})?(sensor|hooks|redaction\.rules|stream|x)?(\]{1,2}|\.| = |=)?("[a-z/]{0,5}"|-?[0-9]{1,12}|\[\]|\{ a = 1 \}|true)?"#,
+            0..8,
+        ),
+    ) {
+        let _ = parse(&lines.join("\n"));
+    }
+}

@@ -1,0 +1,127 @@
+//! Adds to an event what only user space knows: names of users and groups,
+//! the program behind a process, its container, and the human.
+
+mod cgroups;
+mod processes;
+mod seed;
+mod users;
+
+use activity_proto::v1::{Attribution, Confidence, Event, Method, event::Payload};
+use sensor_types::process::Fork;
+
+use crate::decode::redact::Redactor;
+use cgroups::Cgroups;
+use processes::{Image, Processes};
+use users::Users;
+
+/// What is known beside the kernel's records. One for the life of the sensor.
+pub struct Enricher {
+    host: String,
+    processes: Processes,
+    users: Users,
+    cgroups: Cgroups,
+}
+
+/// Whether the event goes on.
+#[derive(Debug, PartialEq, Eq)]
+pub enum Enriched {
+    /// It does.
+    New,
+    /// The process had been reported as ended already.
+    Repeated,
+}
+
+impl Enricher {
+    /// Knows the processes that run already, from /proc. The fork hook must be
+    /// attached before, so that no process falls between the two.
+    pub fn new(host: String, redactor: &Redactor) -> Self {
+        let mut processes = Processes::default();
+        seed::from_proc(&mut processes, redactor);
+        Self { host, processes, users: Users::default(), cgroups: Cgroups::find() }
+    }
+
+    /// A process was made.
+    pub fn forked(&mut self, fork: &Fork) {
+        self.processes.forked(fork);
+    }
+
+    /// Fills in the event and learns from it.
+    pub fn enrich(&mut self, event: &mut Event) -> Enriched {
+        event.host.clone_from(&self.host);
+        self.name_users(event);
+        self.place(event);
+        attribute(event);
+        self.apply_process(event)
+    }
+
+    /// Number of processes that are known.
+    pub fn processes(&self) -> usize {
+        self.processes.len()
+    }
+
+    fn apply_process(&mut self, event: &mut Event) -> Enriched {
+        let started = matches!(event.payload, Some(Payload::Exec(_)))
+            && event.outcome.is_some_and(|outcome| outcome.success);
+        let ended = matches!(event.payload, Some(Payload::Exit(_)));
+        let time = event.boottime_ns;
+        let Some(process) = &mut event.process else { return Enriched::New };
+        let (pid, start) = (process.pid, process.start_boottime_ns);
+        if started {
+            self.processes.executed(pid, start, time, Image::of(process));
+            return Enriched::New;
+        }
+        let cut = self.processes.describe(time, process);
+        event.truncated.extend(cut);
+        if ended && !self.processes.exited(pid, start, time) {
+            return Enriched::Repeated;
+        }
+        Enriched::New
+    }
+
+    fn name_users(&mut self, event: &mut Event) {
+        if let Some(credentials) = &mut event.credentials {
+            credentials.user = self.users.user(credentials.uid);
+            credentials.effective_user = self.users.user(credentials.euid);
+            credentials.group = self.users.group(credentials.gid);
+            credentials.effective_group = self.users.group(credentials.egid);
+        }
+        if let Some(login) = &mut event.login
+            && let Some(auid) = login.auid
+        {
+            login.user = self.users.user(auid);
+        }
+    }
+
+    fn place(&mut self, event: &mut Event) {
+        if let Some(place) = &mut event.place
+            && let Some(id) = place.cgroup_id
+            && let Some(cgroup) = self.cgroups.get(id)
+        {
+            place.cgroup_path = cgroup.path.clone();
+            place.container_id.clone_from(&cgroup.container_id);
+            place.container_runtime.clone_from(&cgroup.runtime);
+        }
+    }
+}
+
+/// The human is whom the kernel's login uid names. A login uid that was not
+/// set yet can be set by any process, so until the one who set it is known
+/// this is a claim of medium confidence.
+fn attribute(event: &mut Event) {
+    let Some(login) = &event.login else { return };
+    let Some(auid) = login.auid else { return };
+    let mut chain = vec![login.user.clone()];
+    if let Some(credentials) = &event.credentials
+        && credentials.euid != auid
+    {
+        chain.push(credentials.effective_user.clone());
+    }
+    chain.retain(|name| !name.is_empty());
+    event.attribution = Some(Attribution {
+        uid: auid,
+        user: login.user.clone(),
+        method: Method::Kernel.into(),
+        confidence: Confidence::Medium.into(),
+        chain,
+    });
+}

@@ -1,0 +1,69 @@
+//! `activity-sensor`: records which human did what on a Linux machine.
+
+mod cli;
+mod clock;
+mod config;
+mod decode;
+mod enrich;
+mod failure;
+mod filter;
+mod log;
+mod losses;
+mod observe;
+mod pipeline;
+mod run;
+mod sequence;
+mod source;
+mod state;
+mod status;
+mod stream;
+mod watch;
+
+use std::process::ExitCode;
+
+use clap::{CommandFactory as _, Parser as _, error::ErrorKind};
+
+use cli::{Cli, Command};
+use failure::{Failure, code};
+
+fn main() -> ExitCode {
+    let cli = match Cli::try_parse() {
+        Ok(cli) => cli,
+        Err(error) => {
+            let _ = error.print();
+            return match error.kind() {
+                ErrorKind::DisplayHelp | ErrorKind::DisplayVersion => ExitCode::SUCCESS,
+                _ => code::USAGE.into(),
+            };
+        }
+    };
+    match run_command(&cli) {
+        Ok(()) => ExitCode::SUCCESS,
+        Err(failure) => {
+            eprintln!("activity-sensor: {failure}");
+            failure.exit_code()
+        }
+    }
+}
+
+fn run_command(cli: &Cli) -> Result<(), Failure> {
+    match &cli.command {
+        Command::Run(args) => run::run(args),
+        Command::Watch(args) => watch::watch(args),
+        Command::Doctor(args) => observe::doctor::doctor(args),
+        Command::CheckConfig { file } => check_config(file),
+        Command::Completion { shell } => {
+            clap_complete::generate(*shell, &mut Cli::command(), "activity-sensor", &mut std::io::stdout());
+            Ok(())
+        }
+        Command::Manual => clap_mangen::Man::new(Cli::command())
+            .render(&mut std::io::stdout())
+            .map_err(|error| Failure::unavailable(format!("standard output failed ({error})"))),
+    }
+}
+
+fn check_config(file: &std::path::Path) -> Result<(), Failure> {
+    config::Config::load(Some(file))?;
+    println!("{} is fine.", file.display());
+    Ok(())
+}

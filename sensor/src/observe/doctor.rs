@@ -1,0 +1,281 @@
+//! `activity-sensor doctor`: can the sensor do its job here, and what does it
+//! not see.
+
+use std::{
+    fs,
+    io::{self, IsTerminal as _, Write as _},
+    path::Path,
+};
+
+use anstyle::{AnsiColor, Style};
+use serde::Serialize;
+
+use crate::{
+    cli::{DoctorArgs, DoctorFormat},
+    config::{Config, HooksConfig},
+    failure::Failure,
+    source::{
+        LoadError,
+        btf::{self, Btf},
+        load,
+        plan::{Findings, NOT_COVERED, TRACEPOINT},
+    },
+};
+
+/// How a finding stands.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize)]
+#[serde(rename_all = "lowercase")]
+enum Standing {
+    Good,
+    /// Works, but less is known than could be.
+    Weak,
+    /// The sensor cannot do its job.
+    Bad,
+}
+
+/// One thing that was looked at.
+#[derive(Debug, Serialize)]
+struct Finding {
+    name: &'static str,
+    standing: Standing,
+    says: String,
+    /// What to do about it.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    mend: Option<&'static str>,
+}
+
+impl Finding {
+    fn good(name: &'static str, says: impl Into<String>) -> Self {
+        Self { name, standing: Standing::Good, says: says.into(), mend: None }
+    }
+
+    fn weak(name: &'static str, says: impl Into<String>, mend: &'static str) -> Self {
+        Self { name, standing: Standing::Weak, says: says.into(), mend: Some(mend) }
+    }
+
+    fn bad(name: &'static str, says: impl Into<String>, mend: &'static str) -> Self {
+        Self { name, standing: Standing::Bad, says: says.into(), mend: Some(mend) }
+    }
+}
+
+/// Looks, prints, and fails when the sensor cannot do its job.
+///
+/// # Errors
+/// When a finding is bad.
+pub fn doctor(args: &DoctorArgs) -> Result<(), Failure> {
+    let findings = findings();
+    let printed = match args.format {
+        DoctorFormat::Text => print_text(&findings),
+        DoctorFormat::Json => print_json(&findings),
+    };
+    if let Err(error) = printed
+        && error.kind() != io::ErrorKind::BrokenPipe
+    {
+        return Err(Failure::unavailable(format!("standard output failed ({error})")));
+    }
+    match findings.iter().find(|finding| finding.standing == Standing::Bad) {
+        None => Ok(()),
+        Some(finding) if finding.name == "privilege" => {
+            Err(Failure::not_permitted("run the doctor as root, so that it can look at everything"))
+        }
+        Some(finding) => {
+            Err(Failure::unavailable(format!("the sensor cannot do its job here: {}", finding.says)))
+        }
+    }
+}
+
+fn findings() -> Vec<Finding> {
+    let privileged = privilege();
+    let root = privileged.standing == Standing::Good;
+    let mut findings = vec![kernel(), privileged, configuration()];
+    let btf = Btf::read(Path::new(btf::VMLINUX));
+    findings.push(types(&btf));
+    if let Ok(btf) = btf {
+        findings.extend(hooks(&Findings::of(&btf)));
+    }
+    if root {
+        findings.push(trial());
+    }
+    findings.extend([lockdown(), audit(), pam(), cgroup(), socket()]);
+    findings
+}
+
+fn kernel() -> Finding {
+    let name = rustix::system::uname();
+    let (release, machine) = (name.release().to_string_lossy(), name.machine().to_string_lossy());
+    Finding::good("kernel", format!("{release} on {machine}"))
+}
+
+fn privilege() -> Finding {
+    if rustix::process::geteuid().is_root() {
+        Finding::good("privilege", "root")
+    } else {
+        Finding::bad("privilege", "not root", "run `sudo activity-sensor doctor`")
+    }
+}
+
+fn configuration() -> Finding {
+    match Config::load(None) {
+        Ok(_) => Finding::good("configuration", "fine"),
+        Err(error) => {
+            Finding::bad("configuration", error.to_string(), "mend the file; `check-config` says more")
+        }
+    }
+}
+
+fn types(btf: &Result<Btf, btf::BtfError>) -> Finding {
+    match btf {
+        Ok(_) => Finding::good("btf", format!("the kernel's types are at {}", btf::VMLINUX)),
+        Err(error) => Finding::bad(
+            "btf",
+            error.to_string(),
+            "use a kernel with CONFIG_DEBUG_INFO_BTF=y; every distribution's since 2021 has it",
+        ),
+    }
+}
+
+/// Every hook by what the kernel's types say; whether it loads is for the trial.
+fn hooks(found: &Findings) -> Vec<Finding> {
+    TRACEPOINT
+        .iter()
+        .map(|hook| match found.obstacle(hook) {
+            None => Finding::good("hook", format!("{} at {}", hook.name, hook.program)),
+            Some(reason) => {
+                Finding::bad("hook", format!("{}: {reason}", hook.name), "use a kernel from 5.10 on")
+            }
+        })
+        .collect()
+}
+
+/// Loads and attaches everything for a moment.
+fn trial() -> Finding {
+    match load::load(&HooksConfig::default(), false, false) {
+        Ok(kernel) => Finding::good(
+            "trial",
+            format!("all {} hooks load and attach; plan: tracepoint", kernel.hooks.len()),
+        ),
+        Err(error @ LoadError::NotPermitted) => Finding::bad(
+            "trial",
+            error.to_string(),
+            "give the container CAP_BPF and CAP_PERFMON, or run outside of it",
+        ),
+        Err(error) => Finding::bad("trial", error.to_string(), "see the reason; report it if it is unclear"),
+    }
+}
+
+fn lockdown() -> Finding {
+    match fs::read_to_string("/sys/kernel/security/lockdown") {
+        Ok(text) if text.contains("[confidentiality]") => Finding::bad(
+            "lockdown",
+            "the kernel is locked down for confidentiality and lets no program read its memory",
+            "boot with lockdown=integrity",
+        ),
+        Ok(text) if text.contains("[integrity]") => Finding::good("lockdown", "integrity, which is no obstacle"),
+        _ => Finding::good("lockdown", "none"),
+    }
+}
+
+fn audit() -> Finding {
+    match fs::read_to_string("/proc/self/loginuid") {
+        Ok(text) if text.trim() == "4294967295" => Finding::weak(
+            "login uid",
+            "this kernel keeps it, but this shell has none",
+            "normal for a service or a console without PAM; a login by ssh must have one, see `pam`",
+        ),
+        Ok(text) => Finding::good("login uid", format!("this shell's is {}", text.trim())),
+        Err(_) => Finding::weak(
+            "login uid",
+            "this kernel does not keep it, so nothing says who logged in",
+            "use a kernel with CONFIG_AUDIT=y",
+        ),
+    }
+}
+
+/// pam_loginuid is what sets the login uid at a login.
+fn pam() -> Finding {
+    let services = ["sshd", "login", "cron", "crond", "gdm-password", "lightdm", "sddm"];
+    let present: Vec<_> = services
+        .into_iter()
+        .filter_map(|service| {
+            let text = fs::read_to_string(Path::new("/etc/pam.d").join(service)).ok()?;
+            Some((service, text))
+        })
+        .collect();
+    let sets = |text: &String| text.lines().any(|line| line.contains("pam_loginuid") && !line.starts_with('#'));
+    let without: Vec<_> =
+        present.iter().filter(|(_, text)| !sets(text)).map(|(service, _)| *service).collect();
+    if present.is_empty() {
+        Finding::weak("pam", "no login program is configured here", "install one, such as openssh-server")
+    } else if without.is_empty() {
+        Finding::good("pam", "every login program sets the login uid")
+    } else {
+        Finding::weak(
+            "pam",
+            format!("pam_loginuid is missing for {}", without.join(", ")),
+            "add `session required pam_loginuid.so` to its file in /etc/pam.d",
+        )
+    }
+}
+
+fn cgroup() -> Finding {
+    let mounts = fs::read_to_string("/proc/self/mounts").unwrap_or_default();
+    let unified = mounts.lines().find_map(|line| {
+        let mut fields = line.split(' ');
+        let (_, path, kind) = (fields.next()?, fields.next()?, fields.next()?);
+        (kind == "cgroup2").then_some(path)
+    });
+    match unified {
+        Some(path) => Finding::good("cgroup", format!("the unified hierarchy is at {path}")),
+        None => Finding::weak(
+            "cgroup",
+            "no unified hierarchy is mounted, so containers have no names",
+            "mount it: mount -t cgroup2 none /sys/fs/cgroup",
+        ),
+    }
+}
+
+fn socket() -> Finding {
+    let path = Config::default().stream.socket;
+    match std::os::unix::net::UnixStream::connect(&path) {
+        Ok(_) => Finding::good("daemon", format!("answers at {}", path.display())),
+        Err(_) => Finding::weak(
+            "daemon",
+            format!("none answers at {}", path.display()),
+            "start it: systemctl start activity-sensor",
+        ),
+    }
+}
+
+fn print_json(findings: &[Finding]) -> io::Result<()> {
+    #[derive(Serialize)]
+    struct Report<'a> {
+        findings: &'a [Finding],
+        #[serde(rename = "notCovered")]
+        not_covered: &'a [&'a str],
+    }
+    let mut out = io::stdout().lock();
+    serde_json::to_writer_pretty(&mut out, &Report { findings, not_covered: NOT_COVERED })?;
+    writeln!(out)
+}
+
+fn print_text(findings: &[Finding]) -> io::Result<()> {
+    let mut out = io::stdout().lock();
+    let colour = out.is_terminal() && std::env::var_os("NO_COLOR").is_none();
+    for finding in findings {
+        let (mark, ink) = match finding.standing {
+            Standing::Good => ("ok  ", AnsiColor::Green),
+            Standing::Weak => ("note", AnsiColor::Yellow),
+            Standing::Bad => ("FAIL", AnsiColor::Red),
+        };
+        let style = if colour { Style::new().fg_color(Some(ink.into())) } else { Style::new() };
+        writeln!(out, "{style}{mark}{style:#}  {:<14} {}", finding.name, finding.says)?;
+        if let Some(mend) = finding.mend {
+            writeln!(out, "{:20} -> {mend}", "")?;
+        }
+    }
+    writeln!(out, "\nNot covered by this plan:")?;
+    for what in NOT_COVERED {
+        writeln!(out, "  {what}")?;
+    }
+    Ok(())
+}

@@ -1,0 +1,3 @@
+//! What the sensor tells its operators.
+
+pub mod doctor;

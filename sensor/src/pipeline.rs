@@ -1,0 +1,245 @@
+//! The only place where the stages meet.
+//!
+//! ring buffers → reader → [batches, bounded] → decode → enrich → filter →
+//! number → hub → one bounded queue for each subscriber
+//!
+//! Two threads: one reads the rings, one does the rest. A slow second thread
+//! makes the first wait, then the rings fill, and the kernel programs count
+//! what they could not put there: it comes out as a gap.
+
+use std::{
+    sync::{
+        Arc,
+        atomic::{AtomicBool, Ordering},
+        mpsc::{Receiver, RecvTimeoutError, sync_channel},
+    },
+    thread::{self, JoinHandle},
+    time::{Duration, Instant},
+};
+
+use activity_proto::v1::{Event, EventType, Lane, event::Payload};
+use anyhow::Context as _;
+use sensor_types::process::Fork;
+
+use crate::{
+    clock,
+    config::Config,
+    decode::{Decoded, Decoder, redact::Redactor},
+    enrich::{Enriched, Enricher},
+    filter::{Filter, Verdict},
+    losses::Losses,
+    sequence::{Sequencer, lane_of},
+    source::{Kernel, batch::Batch, reader},
+    state::State,
+    status::{PipelineStats, SensorStatus},
+    stream::Hub,
+};
+
+/// Batches between the two threads.
+const BATCHES: usize = 4;
+/// How often losses are looked for.
+const LOOK: Duration = Duration::from_millis(500);
+
+/// The pipeline at work.
+pub struct Pipeline {
+    /// What it can say of itself.
+    pub status: Arc<SensorStatus>,
+    stop: Arc<AtomicBool>,
+    threads: Vec<JoinHandle<()>>,
+}
+
+impl Pipeline {
+    /// Takes the attached programs and starts both threads. The first event
+    /// in the stream is the status.
+    ///
+    /// # Errors
+    /// When the configuration's patterns do not make a matcher.
+    pub fn start(
+        config: &Config,
+        record_all: bool,
+        kernel: Kernel,
+        state: State,
+        hub: Arc<Hub>,
+    ) -> anyhow::Result<Self> {
+        let redactor = Arc::new(Redactor::new(&config.redaction).context("the redaction rules cannot be used")?);
+        let filter = Filter::new(&config.policy, record_all)?
+            .with_host_mount_namespace(host_mount_namespace());
+        let host = config.sensor.host.clone().unwrap_or_else(host_name);
+        let Kernel { programs, process_ring, file_ring, counters, hooks } = kernel;
+        let sequencer = Sequencer::new(&state);
+        let decoder = Decoder::new(&state.boot_id, Arc::clone(&redactor));
+        let wall = clock::wall_offset_ns().saturating_add(clock::boottime_ns());
+        let status = Arc::new(SensorStatus {
+            host: host.clone(),
+            state: Arc::new(state),
+            started: crate::decode::timestamp(wall),
+            hooks,
+            record_all,
+            kernel: counters,
+            pipeline: PipelineStats::default(),
+            ring_bytes: (config.hooks.process_ring_bytes.into(), config.hooks.file_ring_bytes.into()),
+        });
+
+        let stop = Arc::new(AtomicBool::new(false));
+        let (batches, received) = sync_channel(BATCHES);
+        let reader_stop = Arc::clone(&stop);
+        let reader = thread::Builder::new().name("ring-reader".into()).spawn(move || {
+            reader::read(process_ring, file_ring, &reader_stop, &batches);
+            // Detached only after the last record was read.
+            drop(programs);
+        })?;
+        let exec_events = config.hooks.exec;
+        let worker_status = Arc::clone(&status);
+        let worker = thread::Builder::new().name("pipeline".into()).spawn(move || {
+            Worker {
+                decoder,
+                enricher: Enricher::new(host, &redactor),
+                filter,
+                sequencer,
+                losses: Losses::default(),
+                exec_events,
+                redactor,
+                status: worker_status,
+                hub,
+                outgoing: Vec::new(),
+            }
+            .run(&received);
+        })?;
+        Ok(Self { status, stop, threads: vec![reader, worker] })
+    }
+
+    /// Reads out what the rings still hold, sends it on and ends.
+    pub fn stop(self) {
+        self.stop.store(true, Ordering::Release);
+        for thread in self.threads {
+            if thread.join().is_err() {
+                tracing::error!("a pipeline thread ended early; please report this");
+            }
+        }
+    }
+}
+
+/// The second thread.
+struct Worker {
+    decoder: Decoder,
+    enricher: Enricher,
+    filter: Filter,
+    sequencer: Sequencer,
+    losses: Losses,
+    /// Whether exec and exit are wanted in the stream; the process table needs
+    /// them in any case.
+    exec_events: bool,
+    redactor: Arc<Redactor>,
+    status: Arc<SensorStatus>,
+    hub: Arc<Hub>,
+    outgoing: Vec<Event>,
+}
+
+impl Worker {
+    fn run(mut self, batches: &Receiver<Batch>) {
+        let status = Payload::Status(self.status.status());
+        self.send_own(status, Lane::Process);
+        self.publish();
+        let mut looked = Instant::now();
+        loop {
+            match batches.recv_timeout(LOOK) {
+                Ok(batch) => self.process(&batch),
+                Err(RecvTimeoutError::Timeout) => {}
+                Err(RecvTimeoutError::Disconnected) => break,
+            }
+            if looked.elapsed() >= LOOK {
+                self.report_losses();
+                looked = Instant::now();
+            }
+            self.publish();
+        }
+        self.report_losses();
+        self.publish();
+        self.hub.close();
+    }
+
+    fn process(&mut self, batch: &Batch) {
+        let wall_offset = clock::wall_offset_ns();
+        for record in batch.iter() {
+            match self.decoder.decode(record, wall_offset) {
+                Ok(Decoded::Fork(fork)) => self.fork(&fork),
+                Ok(Decoded::Event(event)) => self.event(*event),
+                Err(error) => {
+                    self.losses.rejected(record);
+                    self.status.pipeline.rejected.fetch_add(1, Ordering::Relaxed);
+                    tracing::debug!(%error, "a record was rejected");
+                }
+            }
+        }
+    }
+
+    fn fork(&mut self, fork: &Fork) {
+        self.enricher.forked(fork);
+        self.status.pipeline.internal.fetch_add(1, Ordering::Relaxed);
+    }
+
+    fn event(&mut self, mut event: Event) {
+        let stats = &self.status.pipeline;
+        if self.enricher.enrich(&mut event) == Enriched::Repeated {
+            stats.internal.fetch_add(1, Ordering::Relaxed);
+            return;
+        }
+        let event_type = event.event_type();
+        let unwanted = !self.exec_events && matches!(event_type, EventType::Exec | EventType::Exit);
+        if unwanted || self.filter.decide(&event) != Verdict::Keep {
+            stats.filtered.fetch_add(1, Ordering::Relaxed);
+            return;
+        }
+        self.send(event, lane_of(event_type));
+    }
+
+    fn report_losses(&mut self) {
+        let Ok(counters) = self.status.kernel.read() else { return };
+        for mut gap in self.losses.since_last_time(&counters) {
+            let lane = gap.lane();
+            let next = self.sequencer.last(lane) + 1;
+            (gap.from_sequence, gap.to_sequence) = (next, next - 1);
+            self.send_own(Payload::Gap(gap), lane);
+        }
+    }
+
+    /// An event of the sensor itself.
+    fn send_own(&mut self, payload: Payload, lane: Lane) {
+        let boottime_ns = clock::boottime_ns();
+        let event = Event {
+            host: self.status.host.clone(),
+            time: Some(crate::decode::timestamp(boottime_ns.saturating_add(clock::wall_offset_ns()))),
+            boottime_ns,
+            payload: Some(payload),
+            ..Event::default()
+        };
+        self.send(event, lane);
+    }
+
+    fn send(&mut self, mut event: Event, lane: Lane) {
+        self.sequencer.number(&mut event, lane);
+        self.outgoing.push(event);
+    }
+
+    fn publish(&mut self) {
+        let stats = &self.status.pipeline;
+        stats.processes.store(self.enricher.processes() as u64, Ordering::Relaxed);
+        stats.redacted.store(self.redactor.replaced(), Ordering::Relaxed);
+        stats.process_sequence.store(self.sequencer.last(Lane::Process), Ordering::Relaxed);
+        stats.file_sequence.store(self.sequencer.last(Lane::File), Ordering::Relaxed);
+        stats.published.fetch_add(self.outgoing.len() as u64, Ordering::Relaxed);
+        self.hub.publish(&self.outgoing);
+        self.outgoing.clear();
+    }
+}
+
+/// The machine's host name.
+pub fn host_name() -> String {
+    rustix::system::uname().nodename().to_string_lossy().into_owned()
+}
+
+/// The inode of the first process's mount namespace.
+pub fn host_mount_namespace() -> Option<u32> {
+    use std::os::unix::fs::MetadataExt as _;
+    std::fs::metadata("/proc/1/ns/mnt").ok().and_then(|meta| u32::try_from(meta.ino()).ok())
+}

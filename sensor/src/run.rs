@@ -1,0 +1,147 @@
+//! `activity-sensor run`: the daemon.
+
+use std::sync::Arc;
+
+use activity_proto::v1::EventId;
+use futures::FutureExt as _;
+use tokio::{
+    runtime::Builder,
+    signal::unix::{SignalKind, signal},
+    sync::watch,
+};
+
+use crate::{
+    cli::RunArgs,
+    config::Config,
+    failure::Failure,
+    pipeline::{Pipeline, host_name},
+    source::load,
+    state::State,
+    stream::{self, Hub, Listeners, Origin},
+};
+
+/// Threads for connections; records have threads of their own.
+const SERVER_THREADS: usize = 2;
+
+/// Runs until SIGINT or SIGTERM.
+///
+/// # Errors
+/// When something that is needed is missing or not permitted.
+pub fn run(args: &RunArgs) -> Result<(), Failure> {
+    let mut config = Config::load(args.common.config.as_deref())?;
+    if let Some(socket) = &args.common.socket {
+        config.stream.socket.clone_from(socket);
+    }
+    if let Some(state) = &args.state {
+        config.sensor.state.clone_from(state);
+    }
+    crate::log::start(config.log.level.as_str());
+    require_privilege()?;
+    Builder::new_multi_thread()
+        .worker_threads(SERVER_THREADS)
+        .enable_all()
+        .build()
+        .map_err(|error| Failure::unavailable(format!("the runtime cannot be started ({error})")))?
+        .block_on(daemon(config, args))
+}
+
+/// Says in one sentence what loading would say in many.
+pub fn require_privilege() -> Result<(), Failure> {
+    if rustix::process::geteuid().is_root() {
+        return Ok(());
+    }
+    Err(Failure::not_permitted("recording needs root; run it with sudo, or start the service"))
+}
+
+async fn daemon(config: Config, args: &RunArgs) -> Result<(), Failure> {
+    // Sockets before hooks: nothing is attached that cannot be served.
+    let listeners = Listeners::open(&config.stream).await?;
+    let state = State::open(&config.sensor.state)?;
+    let kernel = load::load(&config.hooks, config.records_everybody(args.common.all), args.allow_degraded)?;
+    for hook in &kernel.hooks {
+        match &hook.obstacle {
+            None => tracing::info!(hook = hook.name, at = hook.attached_to, "live"),
+            Some(reason) => tracing::warn!(hook = hook.name, at = hook.attached_to, reason, "not live"),
+        }
+    }
+    let hub = Arc::new(Hub::new(
+        config.stream.subscriber_queue_bytes as usize,
+        config.stream.max_subscribers as usize,
+        origin(&config, &state),
+    ));
+    let pipeline = Pipeline::start(&config, args.common.all, kernel, state, Arc::clone(&hub))?;
+    tracing::info!(
+        socket = %config.stream.socket.display(),
+        epoch = pipeline.status.state.epoch,
+        records = if args.common.all { "everything" } else { "what the policy chooses" },
+        "recording"
+    );
+
+    let (stop, stopped) = watch::channel(false);
+    let shutdown = async move {
+        let mut stopped = stopped;
+        let _ = stopped.wait_for(|stop| *stop).await;
+    }
+    .shared();
+    let server = tokio::spawn(stream::serve(listeners, Arc::clone(&hub), Arc::clone(&pipeline.status), shutdown));
+    let server = stop_signal(server).await;
+    let _ = stop.send(true);
+    // Reading out the rings and sending the rest takes other threads' time.
+    let _ = tokio::task::spawn_blocking(move || pipeline.stop()).await;
+    match server {
+        Ended::BySignal(server) => {
+            // A subscriber that does not read must not hold up the end.
+            let _ = tokio::time::timeout(GRACE, server).await;
+            tracing::info!("ended");
+            Ok(())
+        }
+        Ended::ByItself(error) => Err(error),
+    }
+}
+
+/// How long subscribers have to take what is left.
+const GRACE: std::time::Duration = std::time::Duration::from_millis(500);
+
+type Server = tokio::task::JoinHandle<anyhow::Result<()>>;
+
+enum Ended {
+    BySignal(Server),
+    ByItself(Failure),
+}
+
+/// Waits for a signal, or for the server to fail.
+async fn stop_signal(mut server: Server) -> Ended {
+    tokio::select! {
+        () = terminated() => Ended::BySignal(server),
+        result = &mut server => Ended::ByItself(match result {
+            Ok(Err(error)) => error.into(),
+            Ok(Ok(())) | Err(_) => Failure::unavailable("the server ended by itself; please report this"),
+        }),
+    }
+}
+
+/// Waits for SIGINT or SIGTERM.
+pub async fn terminated() {
+    let (Ok(mut interrupt), Ok(mut terminate)) =
+        (signal(SignalKind::interrupt()), signal(SignalKind::terminate()))
+    else {
+        return std::future::pending().await;
+    };
+    tokio::select! {
+        _ = interrupt.recv() => {}
+        _ = terminate.recv() => {}
+    }
+}
+
+/// Where this sensor's events come from.
+pub fn origin(config: &Config, state: &State) -> Origin {
+    Origin {
+        host: config.sensor.host.clone().unwrap_or_else(host_name),
+        id: EventId {
+            sensor_id: state.sensor_id.clone(),
+            boot_id: state.boot_id.clone(),
+            epoch: state.epoch,
+            ..EventId::default()
+        },
+    }
+}

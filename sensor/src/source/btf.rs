@@ -1,0 +1,290 @@
+//! Reads the kernel's own type information (BTF) and finds in it the byte
+//! offsets of the fields that the kernel programs read.
+//!
+//! Only what is needed is kept: the file (about 6 MB) and an index of four
+//! bytes a type live while offsets are looked up, then both are dropped. A
+//! full parse leaves ten times that resident.
+//!
+//! Format: Documentation/bpf/btf.rst of the kernel.
+
+use std::{fs, io, path::Path};
+
+use thiserror::Error;
+
+/// Where the kernel shows its own types.
+pub const VMLINUX: &str = "/sys/kernel/btf/vmlinux";
+
+const MAGIC: u16 = 0xeB9F;
+/// Anonymous members and typedefs are followed at most this deep.
+const MAX_DEPTH: u32 = 16;
+
+/// `BTF_KIND_*`, as far as they matter here.
+mod kind {
+    pub const INT: u32 = 1;
+    pub const PTR: u32 = 2;
+    pub const ARRAY: u32 = 3;
+    pub const STRUCT: u32 = 4;
+    pub const UNION: u32 = 5;
+    pub const ENUM: u32 = 6;
+    pub const TYPEDEF: u32 = 8;
+    pub const VOLATILE: u32 = 9;
+    pub const CONST: u32 = 10;
+    pub const RESTRICT: u32 = 11;
+    pub const FUNC_PROTO: u32 = 13;
+    pub const VAR: u32 = 14;
+    pub const DATASEC: u32 = 15;
+    pub const DECL_TAG: u32 = 17;
+    pub const TYPE_TAG: u32 = 18;
+    pub const ENUM64: u32 = 19;
+    pub const MAX: u32 = 19;
+}
+
+/// Why type information could not be used.
+#[derive(Debug, Error)]
+pub enum BtfError {
+    /// The file is not there or not readable.
+    #[error(
+        "this kernel shows no type information at {path} ({error}); a kernel built with CONFIG_DEBUG_INFO_BTF is needed"
+    )]
+    Unavailable {
+        /// The file.
+        path: String,
+        /// What reading said.
+        error: io::Error,
+    },
+    /// The bytes are not BTF as this reader knows it.
+    #[error("the kernel's type information cannot be understood ({0}); please report this with the kernel's version")]
+    Malformed(&'static str),
+}
+
+/// The types of a kernel.
+pub struct Btf {
+    bytes: Vec<u8>,
+    strings: usize,
+    /// Where each type begins; type 1 is at index 0.
+    types: Vec<u32>,
+}
+
+/// The head of a type, `struct btf_type`.
+#[derive(Clone, Copy)]
+struct Type {
+    name: u32,
+    kind: u32,
+    /// Number of members, parameters or values.
+    count: u32,
+    /// A structure's members carry bit-field sizes.
+    kind_flag: bool,
+    size_or_type: u32,
+    /// Where what follows the head begins.
+    body: usize,
+}
+
+impl Btf {
+    /// Reads the running kernel's types.
+    ///
+    /// # Errors
+    /// When the file is missing or is not BTF.
+    pub fn read(path: &Path) -> Result<Self, BtfError> {
+        let bytes = fs::read(path)
+            .map_err(|error| BtfError::Unavailable { path: path.display().to_string(), error })?;
+        Self::parse(bytes)
+    }
+
+    fn parse(bytes: Vec<u8>) -> Result<Self, BtfError> {
+        let malformed = || BtfError::Malformed("its header is cut");
+        if u16_at(&bytes, 0) != Some(MAGIC) {
+            return Err(BtfError::Malformed("its magic number is wrong"));
+        }
+        let word = |at| u32_at(&bytes, at).map(|word| word as usize).ok_or_else(malformed);
+        let header = word(4)?;
+        let types_begin = header.saturating_add(word(8)?);
+        let types_end = types_begin.saturating_add(word(12)?);
+        let strings = header.saturating_add(word(16)?);
+        let mut btf = Self { bytes, strings, types: Vec::new() };
+        let mut at = types_begin;
+        while at < types_end {
+            btf.types.push(u32::try_from(at).map_err(|_| BtfError::Malformed("it is too large"))?);
+            let head = btf.head_at(at).ok_or(BtfError::Malformed("a type is cut"))?;
+            at = head.body + body_length(&head)?;
+        }
+        Ok(btf)
+    }
+
+    fn head_at(&self, at: usize) -> Option<Type> {
+        let info = u32_at(&self.bytes, at + 4)?;
+        Some(Type {
+            name: u32_at(&self.bytes, at)?,
+            kind: info >> 24 & 0x1f,
+            count: info & 0xffff,
+            kind_flag: info >> 31 == 1,
+            size_or_type: u32_at(&self.bytes, at + 8)?,
+            body: at + 12,
+        })
+    }
+
+    fn head(&self, id: u32) -> Option<Type> {
+        self.head_at(*self.types.get(id.checked_sub(1)? as usize)? as usize)
+    }
+
+    fn name(&self, offset: u32) -> Option<&[u8]> {
+        let rest = self.bytes.get(self.strings.checked_add(offset as usize)?..)?;
+        rest.split(|&byte| byte == 0).next()
+    }
+
+    /// Ids of the types of one kind with one of these names, by name: one pass
+    /// for all that is looked for.
+    fn find(&self, kind: u32, names: &[&str]) -> Vec<Option<u32>> {
+        let mut found = vec![None; names.len()];
+        for (index, &at) in self.types.iter().enumerate() {
+            let Some(head) = self.head_at(at as usize).filter(|head| head.kind == kind) else { continue };
+            let Some(name) = self.name(head.name) else { continue };
+            if let Some(slot) = names.iter().position(|wanted| wanted.as_bytes() == name)
+                && let Some(id) = found.get_mut(slot)
+            {
+                *id = u32::try_from(index + 1).ok();
+            }
+        }
+        found
+    }
+
+    /// Byte offsets of fields, given as structure and dotted member path;
+    /// `None` for what this kernel does not have.
+    #[must_use]
+    pub fn offsets(&self, fields: &[(&str, &str)]) -> Vec<Option<u32>> {
+        let mut structures: Vec<&str> = fields.iter().map(|&(structure, _)| structure).collect();
+        structures.sort_unstable();
+        structures.dedup();
+        let ids = self.find(kind::STRUCT, &structures);
+        fields
+            .iter()
+            .map(|(structure, field)| {
+                let id = *ids.get(structures.binary_search(structure).ok()?)?;
+                self.offset_of(id?, field)
+            })
+            .collect()
+    }
+
+    fn offset_of(&self, structure: u32, path: &str) -> Option<u32> {
+        let (mut id, mut bits) = (structure, 0);
+        for name in path.split('.') {
+            let (member, offset) = self.member(self.strip(id)?, name.as_bytes(), MAX_DEPTH)?;
+            id = member;
+            bits += offset;
+        }
+        (bits % 8 == 0).then_some(bits / 8)
+    }
+
+    /// Type and bit offset of a member, looked for through anonymous
+    /// structures and unions as C does.
+    fn member(&self, id: u32, name: &[u8], depth: u32) -> Option<(u32, u32)> {
+        let head = self.head(id)?;
+        if !matches!(head.kind, kind::STRUCT | kind::UNION) || depth == 0 {
+            return None;
+        }
+        for index in 0..head.count as usize {
+            let at = head.body + index * 12;
+            let own = self.name(u32_at(&self.bytes, at)?)?;
+            let member = u32_at(&self.bytes, at + 4)?;
+            let raw = u32_at(&self.bytes, at + 8)?;
+            let bits = if head.kind_flag { raw & 0x00ff_ffff } else { raw };
+            if own == name {
+                return Some((member, bits));
+            }
+            if own.is_empty()
+                && let Some((inner, offset)) = self.member(self.strip(member)?, name, depth - 1)
+            {
+                return Some((inner, bits + offset));
+            }
+        }
+        None
+    }
+
+    /// The type behind typedefs and qualifiers.
+    fn strip(&self, mut id: u32) -> Option<u32> {
+        for _ in 0..MAX_DEPTH {
+            let head = self.head(id)?;
+            match head.kind {
+                kind::TYPEDEF | kind::VOLATILE | kind::CONST | kind::RESTRICT | kind::TYPE_TAG => {
+                    id = head.size_or_type;
+                }
+                _ => return Some(id),
+            }
+        }
+        None
+    }
+
+    /// Number of arguments a tracepoint gives to its programs; `None` when
+    /// the kernel has no such tracepoint.
+    #[must_use]
+    pub fn tracepoint_arguments(&self, name: &str) -> Option<u32> {
+        let typedef = format!("btf_trace_{name}");
+        let id = self.find(kind::TYPEDEF, &[&typedef]).into_iter().next()??;
+        let pointer = self.head(self.strip(id)?)?;
+        let function = self.head(self.strip(pointer.size_or_type)?)?;
+        // The first parameter is the tracepoint's private data.
+        (pointer.kind == kind::PTR && function.kind == kind::FUNC_PROTO)
+            .then(|| function.count.saturating_sub(1))
+    }
+}
+
+/// Length of what follows a type's head.
+fn body_length(head: &Type) -> Result<usize, BtfError> {
+    let count = head.count as usize;
+    Ok(match head.kind {
+        kind::INT | kind::VAR | kind::DECL_TAG => 4,
+        kind::ARRAY => 12,
+        kind::STRUCT | kind::UNION | kind::DATASEC | kind::ENUM64 => count * 12,
+        kind::ENUM | kind::FUNC_PROTO => count * 8,
+        0 | kind::MAX.. => return Err(BtfError::Malformed("it has a kind of type that is not known")),
+        _ => 0,
+    })
+}
+
+fn u16_at(bytes: &[u8], at: usize) -> Option<u16> {
+    bytes.get(at..at + 2)?.try_into().ok().map(u16::from_ne_bytes)
+}
+
+fn u32_at(bytes: &[u8], at: usize) -> Option<u32> {
+    bytes.get(at..at + 4)?.try_into().ok().map(u32::from_ne_bytes)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use sensor_types::policy::Offsets;
+
+    #[test]
+    fn bytes_that_are_not_btf_are_refused() {
+        assert!(matches!(Btf::parse(b"nothing of the kind".to_vec()), Err(BtfError::Malformed(_))));
+        assert!(matches!(Btf::parse(Vec::new()), Err(BtfError::Malformed(_))));
+    }
+
+    #[test]
+    fn every_cut_of_the_running_kernels_types_is_refused_or_read_without_a_panic() {
+        let Ok(bytes) = fs::read(VMLINUX) else { return };
+        for length in (0..64).chain([4096, bytes.len() / 2, bytes.len() - 1]) {
+            let _ = Btf::parse(bytes.get(..length).unwrap().to_vec())
+                .map(|btf| btf.offsets(Offsets::FIELDS));
+        }
+    }
+
+    #[test]
+    fn every_field_is_found_in_the_running_kernel() {
+        let Ok(btf) = Btf::read(Path::new(VMLINUX)) else { return };
+        let offsets = btf.offsets(Offsets::FIELDS);
+        let missing: Vec<_> = Offsets::FIELDS
+            .iter()
+            .zip(&offsets)
+            .filter(|(_, offset)| offset.is_none())
+            .map(|(field, _)| field)
+            .collect();
+        assert!(missing.is_empty(), "{missing:?}");
+    }
+
+    #[test]
+    fn a_tracepoint_says_how_many_arguments_it_gives() {
+        let Ok(btf) = Btf::read(Path::new(VMLINUX)) else { return };
+        assert_eq!(btf.tracepoint_arguments("sys_exit"), Some(2));
+        assert_eq!(btf.tracepoint_arguments("no_such_tracepoint"), None);
+    }
+}

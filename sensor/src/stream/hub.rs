@@ -1,0 +1,338 @@
+//! Hands each event to every subscriber that wants it, and waits for none.
+//!
+//! An event is encoded once for all. Each subscriber has a queue of its own
+//! with a bound in bytes; what does not fit is counted by type and told as a
+//! gap before the next event.
+
+use std::{
+    ops::Range,
+    sync::{
+        Arc, Mutex, MutexGuard, PoisonError,
+        atomic::{AtomicU64, Ordering::Relaxed},
+    },
+};
+
+use activity_proto::{
+    EncodedEvents,
+    v1::{Event, EventId, Gap, SubscriberStatus, event::Payload},
+};
+use bytes::{Bytes, BytesMut};
+use tokio::sync::Notify;
+
+use super::{filter::Wanted, queue::{Body, Queue}};
+use crate::{clock, decode::timestamp};
+
+/// A body is closed when it has this many bytes: far under what gRPC clients
+/// accept by default (4 MiB), also with one more event of the largest kind.
+const BODY_BYTES: usize = 256 * 1024;
+
+/// Where events meet subscribers.
+pub struct Hub {
+    subscribers: Mutex<Vec<Arc<Subscriber>>>,
+    queue_bytes: usize,
+    max_subscribers: usize,
+    /// What a gap for one subscriber says of where it comes from.
+    origin: Origin,
+}
+
+/// Host and id without a number.
+#[derive(Clone, Debug, Default)]
+pub struct Origin {
+    /// Host name.
+    pub host: String,
+    /// Sensor, boot and epoch.
+    pub id: EventId,
+}
+
+/// Why nobody can be added.
+#[derive(Debug)]
+pub struct Full;
+
+struct Subscriber {
+    peer: String,
+    wanted: Wanted,
+    queue: Mutex<Queue>,
+    wake: Notify,
+    sent: AtomicU64,
+    missed: AtomicU64,
+}
+
+/// Events encoded one after another, and where each one's bytes are.
+struct Encoded {
+    bytes: Bytes,
+    ranges: Vec<Range<usize>>,
+}
+
+impl Hub {
+    /// A hub whose subscribers each may have `queue_bytes` waiting.
+    pub fn new(queue_bytes: usize, max_subscribers: usize, origin: Origin) -> Self {
+        Self { subscribers: Mutex::default(), queue_bytes, max_subscribers, origin }
+    }
+
+    /// Adds a subscriber; it is removed when the subscription is dropped.
+    pub fn subscribe(self: &Arc<Self>, peer: String, wanted: Wanted) -> Result<Subscription, Full> {
+        let mut subscribers = locked(&self.subscribers);
+        if subscribers.len() >= self.max_subscribers {
+            return Err(Full);
+        }
+        let subscriber = Arc::new(Subscriber {
+            peer,
+            wanted,
+            queue: Mutex::default(),
+            wake: Notify::new(),
+            sent: AtomicU64::new(0),
+            missed: AtomicU64::new(0),
+        });
+        subscribers.push(Arc::clone(&subscriber));
+        Ok(Subscription { hub: Arc::clone(self), subscriber })
+    }
+
+    /// Hands on numbered events.
+    pub fn publish(&self, events: &[Event]) {
+        let subscribers = locked(&self.subscribers).clone();
+        if events.is_empty() || subscribers.is_empty() {
+            return;
+        }
+        let encoded = encode(events);
+        for subscriber in subscribers {
+            if subscriber.wanted.is_everything() {
+                self.offer_all(&subscriber, events, &encoded);
+            } else {
+                self.offer_wanted(&subscriber, events, &encoded);
+            }
+            subscriber.wake.notify_one();
+        }
+    }
+
+    /// Ends every subscription once its queue is empty.
+    pub fn close(&self) {
+        for subscriber in locked(&self.subscribers).iter() {
+            locked(&subscriber.queue).closed = true;
+            subscriber.wake.notify_one();
+        }
+    }
+
+    /// Who subscribes.
+    pub fn subscribers(&self) -> Vec<SubscriberStatus> {
+        locked(&self.subscribers)
+            .iter()
+            .map(|subscriber| SubscriberStatus {
+                peer: subscriber.peer.clone(),
+                sent: subscriber.sent.load(Relaxed),
+                missed: subscriber.missed.load(Relaxed),
+            })
+            .collect()
+    }
+
+    /// Bodies that share the memory of the encoded events.
+    fn offer_all(&self, subscriber: &Subscriber, events: &[Event], encoded: &Encoded) {
+        let mut first = 0;
+        while let Some(start) = encoded.ranges.get(first).map(|range| range.start) {
+            let rest = encoded.ranges.get(first..).unwrap_or_default();
+            let count = rest.iter().take_while(|range| range.end - start <= BODY_BYTES).count().max(1);
+            let end = rest.get(count - 1).map_or(start, |range| range.end);
+            let body = EncodedEvents::from_bytes(encoded.bytes.slice(start..end));
+            let events = events.get(first..first + count).unwrap_or_default();
+            self.offer(subscriber, (body, count as u64), events.iter());
+            first += count;
+        }
+    }
+
+    /// Bodies of the events that the subscriber's filter lets through.
+    fn offer_wanted(&self, subscriber: &Subscriber, events: &[Event], encoded: &Encoded) {
+        let mut body = BytesMut::new();
+        let mut chosen: Vec<&Event> = Vec::new();
+        let wanted = events.iter().zip(&encoded.ranges).filter(|(event, _)| subscriber.wanted.matches(event));
+        for (event, range) in wanted {
+            body.extend_from_slice(encoded.bytes.get(range.clone()).unwrap_or_default());
+            chosen.push(event);
+            if body.len() >= BODY_BYTES {
+                let full = EncodedEvents::from_bytes(body.split().freeze());
+                self.offer(subscriber, (full, chosen.len() as u64), chosen.drain(..));
+            }
+        }
+        if !chosen.is_empty() {
+            let rest = EncodedEvents::from_bytes(body.freeze());
+            self.offer(subscriber, (rest, chosen.len() as u64), chosen.drain(..));
+        }
+    }
+
+    fn offer<'a>(&self, subscriber: &Subscriber, body: Body, events: impl Iterator<Item = &'a Event>) {
+        let mut queue = locked(&subscriber.queue);
+        if queue.has_missed() && queue.has_room(body.0.len(), self.queue_bytes) {
+            self.tell_gaps(&mut queue);
+        }
+        if queue.offer(&body, self.queue_bytes) {
+            return;
+        }
+        for event in events {
+            queue.miss(event);
+        }
+        subscriber.missed.fetch_add(body.1, Relaxed);
+    }
+
+    fn tell_gaps(&self, queue: &mut Queue) {
+        for gap in queue.take_gaps() {
+            let mut buffer = BytesMut::new();
+            EncodedEvents::append(&mut buffer, &self.gap_event(gap));
+            queue.push((EncodedEvents::from_bytes(buffer.freeze()), 1));
+        }
+    }
+
+    /// A gap in one subscriber's stream. It has no number: the sensor's
+    /// sequence is whole.
+    fn gap_event(&self, gap: Gap) -> Event {
+        let boottime_ns = clock::boottime_ns();
+        Event {
+            id: Some(EventId { lane: gap.lane, ..self.origin.id.clone() }),
+            host: self.origin.host.clone(),
+            time: Some(timestamp(boottime_ns.saturating_add(clock::wall_offset_ns()))),
+            boottime_ns,
+            payload: Some(Payload::Gap(gap)),
+            ..Event::default()
+        }
+    }
+}
+
+/// A subscriber's end of the hub.
+pub struct Subscription {
+    hub: Arc<Hub>,
+    subscriber: Arc<Subscriber>,
+}
+
+impl Subscription {
+    /// Waits for the next body; `None` when the sensor ends.
+    pub async fn next(&mut self) -> Option<EncodedEvents> {
+        loop {
+            {
+                let mut queue = locked(&self.subscriber.queue);
+                if queue.has_missed() && queue.has_room(0, 0) {
+                    self.hub.tell_gaps(&mut queue);
+                }
+                if let Some((body, count)) = queue.pop() {
+                    self.subscriber.sent.fetch_add(count, Relaxed);
+                    return Some(body);
+                }
+                if queue.closed {
+                    return None;
+                }
+            }
+            self.subscriber.wake.notified().await;
+        }
+    }
+}
+
+impl Drop for Subscription {
+    fn drop(&mut self) {
+        locked(&self.hub.subscribers).retain(|known| !Arc::ptr_eq(known, &self.subscriber));
+    }
+}
+
+fn encode(events: &[Event]) -> Encoded {
+    let mut buffer = BytesMut::new();
+    let ranges = events
+        .iter()
+        .map(|event| {
+            let start = buffer.len();
+            EncodedEvents::append(&mut buffer, event);
+            start..buffer.len()
+        })
+        .collect();
+    Encoded { bytes: buffer.freeze(), ranges }
+}
+
+/// The guarded value, also when a thread panicked while it held the lock:
+/// nothing here is left half changed.
+fn locked<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
+    mutex.lock().unwrap_or_else(PoisonError::into_inner)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use activity_proto::v1::{EventType, Filter, GapReason, Lane, Open, SubscribeResponse};
+    use prost::Message as _;
+
+    fn hub(queue_bytes: usize) -> Arc<Hub> {
+        Arc::new(Hub::new(queue_bytes, 2, Origin::default()))
+    }
+
+    fn opens(sequences: Range<u64>) -> Vec<Event> {
+        sequences
+            .map(|sequence| Event {
+                id: Some(EventId { lane: Lane::File.into(), sequence, ..EventId::default() }),
+                payload: Some(Payload::Open(Open { path: vec![b'x'; 100].into(), ..Open::default() })),
+                ..Event::default()
+            })
+            .collect()
+    }
+
+    async fn drain(subscription: &mut Subscription) -> Vec<Event> {
+        let mut events = Vec::new();
+        while let Some(body) = subscription.next().await {
+            events.extend(SubscribeResponse::decode(body.encode_to_vec().as_slice()).unwrap().events);
+        }
+        events
+    }
+
+    #[tokio::test]
+    async fn what_a_slow_subscriber_misses_is_told_exactly_and_others_miss_nothing() {
+        let hub = hub(1000);
+        let mut slow = hub.subscribe("slow".into(), Wanted::default()).unwrap();
+        for first in (1..=100).step_by(5) {
+            hub.publish(&opens(first..first + 5));
+        }
+        hub.close();
+        let events = drain(&mut slow).await;
+        let received = events.iter().filter(|event| event.event_type() == EventType::Open).count() as u64;
+        let gaps: Vec<_> = events
+            .iter()
+            .filter_map(|event| match &event.payload {
+                Some(Payload::Gap(gap)) => Some(gap),
+                _ => None,
+            })
+            .collect();
+        assert_eq!(gaps.len(), 1);
+        assert_eq!(gaps[0].reason(), GapReason::SlowSubscriber);
+        assert_eq!(gaps[0].counts[0].count, 100 - received);
+        assert_eq!((gaps[0].from_sequence, gaps[0].to_sequence), (received + 1, 100));
+    }
+
+    #[tokio::test]
+    async fn after_a_gap_the_stream_goes_on() {
+        let hub = hub(1000);
+        let mut slow = hub.subscribe("slow".into(), Wanted::default()).unwrap();
+        hub.publish(&opens(1..6));
+        hub.publish(&opens(6..11));
+        assert!(slow.next().await.is_some());
+        hub.publish(&opens(11..14));
+        hub.close();
+        let events = drain(&mut slow).await;
+        let last = events.last().unwrap().id.as_ref().unwrap().sequence;
+        assert_eq!((events[0].event_type(), last), (EventType::Gap, 13));
+    }
+
+    #[tokio::test]
+    async fn a_filter_chooses_and_a_large_batch_is_cut_into_bodies() {
+        let hub = hub(64 * 1024 * 1024);
+        let nothing = Wanted::new(Some(Filter { uids: vec![7], ..Filter::default() })).unwrap();
+        let mut none = hub.subscribe("none".into(), nothing).unwrap();
+        let mut all = hub.subscribe("all".into(), Wanted::default()).unwrap();
+        hub.publish(&opens(1..10_001));
+        hub.close();
+        assert!(drain(&mut none).await.is_empty());
+        let first = all.next().await.unwrap();
+        assert!(first.len() <= BODY_BYTES);
+        assert!(drain(&mut all).await.len() > 5000);
+    }
+
+    #[tokio::test]
+    async fn there_is_a_limit_to_subscribers_and_leaving_makes_room() {
+        let hub = hub(1000);
+        let first = hub.subscribe("1".into(), Wanted::default()).unwrap();
+        let _second = hub.subscribe("2".into(), Wanted::default()).unwrap();
+        assert!(hub.subscribe("3".into(), Wanted::default()).is_err());
+        drop(first);
+        assert!(hub.subscribe("3".into(), Wanted::default()).is_ok());
+    }
+}

@@ -1,0 +1,103 @@
+//! What waits for one subscriber: bounded, and exact about what it missed.
+
+use std::collections::{BTreeMap, VecDeque};
+
+use activity_proto::{
+    EncodedEvents,
+    v1::{Event, Gap, GapReason, Lane, TypeCount},
+};
+
+/// A body and the number of events in it.
+pub type Body = (EncodedEvents, u64);
+
+/// The queue of one subscriber.
+#[derive(Debug, Default)]
+pub struct Queue {
+    bodies: VecDeque<Body>,
+    bytes: usize,
+    missed: BTreeMap<i32, Missed>,
+    /// Nothing more will come.
+    pub closed: bool,
+}
+
+/// What was missed in one lane.
+#[derive(Debug)]
+struct Missed {
+    from: u64,
+    to: u64,
+    by_type: BTreeMap<i32, u64>,
+}
+
+impl Queue {
+    /// Adds a body if it fits into `limit` bytes. While something was missed
+    /// that the subscriber has not been told, there is room only when the
+    /// queue is half empty: rather one long gap than a rain of short ones.
+    pub fn offer(&mut self, body: &Body, limit: usize) -> bool {
+        let room = if self.missed.is_empty() { limit } else { limit / 2 };
+        if self.bytes + body.0.len() > room {
+            return false;
+        }
+        self.bytes += body.0.len();
+        self.bodies.push_back(body.clone());
+        true
+    }
+
+    /// Notes an event that did not fit.
+    pub fn miss(&mut self, event: &Event) {
+        let Some(id) = &event.id else { return };
+        let missed = self.missed.entry(id.lane).or_insert_with(|| Missed {
+            from: id.sequence,
+            to: id.sequence,
+            by_type: BTreeMap::new(),
+        });
+        missed.from = missed.from.min(id.sequence);
+        missed.to = missed.to.max(id.sequence);
+        *missed.by_type.entry(event.event_type().into()).or_default() += 1;
+    }
+
+    /// What was missed since the last call, one gap for each lane. To be put
+    /// into the queue before the next body.
+    pub fn take_gaps(&mut self) -> Vec<Gap> {
+        let missed = std::mem::take(&mut self.missed);
+        missed.into_iter().map(|(lane, missed)| missed.gap(Lane::try_from(lane).unwrap_or_default())).collect()
+    }
+
+    /// Whether there is something to tell that is not in a body yet.
+    pub fn has_missed(&self) -> bool {
+        !self.missed.is_empty()
+    }
+
+    /// Adds a body whatever the limit: gaps, which are few and small.
+    pub fn push(&mut self, body: Body) {
+        self.bytes += body.0.len();
+        self.bodies.push_back(body);
+    }
+
+    /// The next body.
+    pub fn pop(&mut self) -> Option<Body> {
+        let body = self.bodies.pop_front()?;
+        self.bytes -= body.0.len();
+        Some(body)
+    }
+
+    /// Whether a body of this size would be taken now.
+    pub fn has_room(&self, length: usize, limit: usize) -> bool {
+        self.bytes + length <= if self.missed.is_empty() { limit } else { limit / 2 }
+    }
+}
+
+impl Missed {
+    fn gap(self, lane: Lane) -> Gap {
+        Gap {
+            lane: lane.into(),
+            from_sequence: self.from,
+            to_sequence: self.to,
+            reason: GapReason::SlowSubscriber.into(),
+            counts: self
+                .by_type
+                .into_iter()
+                .map(|(event_type, count)| TypeCount { r#type: event_type, count })
+                .collect(),
+        }
+    }
+}

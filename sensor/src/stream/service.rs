@@ -1,0 +1,138 @@
+//! `activity.sensor.v1.SensorService`, health and reflection.
+
+use std::{net::SocketAddr, pin::Pin, sync::Arc, time::Duration};
+
+use activity_proto::{
+    EncodedEvents, FILE_DESCRIPTOR_SET,
+    server::sensor_service_server::{SensorService, SensorServiceServer},
+    v1::{GetStatusRequest, GetStatusResponse, SubscribeRequest},
+};
+use anyhow::Context as _;
+use futures::{Stream, stream};
+use tonic::{
+    Request, Response, Status,
+    transport::{
+        Server,
+        server::{Router, TcpConnectInfo, UdsConnectInfo},
+    },
+};
+
+use super::{
+    Hub, Listeners, Subscription,
+    filter::Wanted,
+};
+use crate::status::SensorStatus;
+
+/// Requests of this service are small.
+const MAX_REQUEST_BYTES: usize = 64 * 1024;
+/// Calls that one connection may have open at once.
+const STREAMS_PER_CONNECTION: u32 = 16;
+/// A peer that does not answer for this long is gone.
+const KEEP_ALIVE: Duration = Duration::from_secs(20);
+
+/// Serves until `shutdown`; streams end when the hub is closed.
+///
+/// # Errors
+/// When a listener fails.
+pub async fn serve(
+    listeners: Listeners,
+    hub: Arc<Hub>,
+    status: Arc<SensorStatus>,
+    shutdown: impl Future<Output = ()> + Clone,
+) -> anyhow::Result<()> {
+    let Listeners { unix, tcp } = listeners;
+    let unix = router(&hub, &status)
+        .await?
+        .serve_with_incoming_shutdown(unix.connections(), shutdown.clone());
+    let tcp = async {
+        match tcp {
+            Some(listener) => {
+                let incoming = tonic::transport::server::TcpIncoming::from(listener);
+                router(&hub, &status).await?.serve_with_incoming_shutdown(incoming, shutdown).await?;
+                Ok(())
+            }
+            None => anyhow::Ok(()),
+        }
+    };
+    let unix = async { unix.await.context("the socket failed") };
+    futures::future::try_join(unix, tcp).await.map(|_| ())
+}
+
+async fn router(hub: &Arc<Hub>, status: &Arc<SensorStatus>) -> anyhow::Result<Router> {
+    let service = SensorServiceServer::new(Service { hub: Arc::clone(hub), status: Arc::clone(status) })
+        .max_decoding_message_size(MAX_REQUEST_BYTES);
+    let (reporter, health) = tonic_health::server::health_reporter();
+    reporter.set_serving::<SensorServiceServer<Service>>().await;
+    let reflection = || {
+        tonic_reflection::server::Builder::configure()
+            .register_encoded_file_descriptor_set(FILE_DESCRIPTOR_SET)
+            .register_encoded_file_descriptor_set(tonic_health::pb::FILE_DESCRIPTOR_SET)
+    };
+    Ok(Server::builder()
+        .max_concurrent_streams(STREAMS_PER_CONNECTION)
+        .http2_keepalive_interval(Some(KEEP_ALIVE))
+        .http2_keepalive_timeout(Some(KEEP_ALIVE))
+        .add_service(service)
+        .add_service(health)
+        .add_service(reflection().build_v1()?)
+        .add_service(reflection().build_v1alpha()?))
+}
+
+struct Service {
+    hub: Arc<Hub>,
+    status: Arc<SensorStatus>,
+}
+
+#[tonic::async_trait]
+impl SensorService for Service {
+    type SubscribeStream = Pin<Box<dyn Stream<Item = Result<EncodedEvents, Status>> + Send>>;
+
+    async fn subscribe(
+        &self,
+        request: Request<SubscribeRequest>,
+    ) -> Result<Response<Self::SubscribeStream>, Status> {
+        let peer = peer(&request);
+        let wanted = Wanted::new(request.into_inner().filter).map_err(Status::invalid_argument)?;
+        let subscription = self.hub.subscribe(peer, wanted).map_err(|_| {
+            Status::resource_exhausted(
+                "the sensor has as many subscribers as it may; raise stream.max_subscribers or end one",
+            )
+        })?;
+        Ok(Response::new(Box::pin(stream::unfold(subscription, next))))
+    }
+
+    async fn get_status(
+        &self,
+        _request: Request<GetStatusRequest>,
+    ) -> Result<Response<GetStatusResponse>, Status> {
+        let status = &self.status;
+        Ok(Response::new(GetStatusResponse {
+            sensor_id: status.state.sensor_id.clone(),
+            host: status.host.clone(),
+            boot_id: status.state.boot_id.clone(),
+            epoch: status.state.epoch,
+            started: Some(status.started),
+            status: Some(status.status()),
+            lanes: status.lanes(),
+            subscribers: self.hub.subscribers(),
+            pipeline: Some(status.pipeline()),
+        }))
+    }
+}
+
+async fn next(mut subscription: Subscription) -> Option<(Result<EncodedEvents, Status>, Subscription)> {
+    subscription.next().await.map(|body| (Ok(body), subscription))
+}
+
+/// Who is at the other end, as far as the transport knows.
+fn peer(request: &Request<SubscribeRequest>) -> String {
+    let extensions = request.extensions();
+    if let Some(credentials) = extensions.get::<UdsConnectInfo>().and_then(|info| info.peer_cred) {
+        return match credentials.pid() {
+            Some(pid) => format!("pid {pid} uid {}", credentials.uid()),
+            None => format!("uid {}", credentials.uid()),
+        };
+    }
+    let address = extensions.get::<TcpConnectInfo>().and_then(TcpConnectInfo::remote_addr);
+    address.as_ref().map_or_else(String::new, SocketAddr::to_string)
+}

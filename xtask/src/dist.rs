@@ -1,0 +1,35 @@
+//! `cargo xtask dist`: Debian packages.
+
+use std::{fs, process::Command};
+
+use anyhow::Context;
+
+use crate::{
+    build::{self, COLLECTOR, Profile, SENSOR, finish},
+    checkout,
+    exit::Result,
+    setup::cargo_tool,
+};
+
+const CARGO_DEB: (&str, &str) = ("cargo-deb", "3.8.0");
+
+/// `cargo xtask dist`.
+pub fn run(profile: Profile) -> Result {
+    let cargo_deb = cargo_tool(CARGO_DEB.0, CARGO_DEB.1)?;
+    build::programs(profile)?;
+    let dist = checkout::target().join("dist");
+    fs::create_dir_all(&dist).with_context(|| dist.display().to_string())?;
+    for package in [SENSOR, COLLECTOR] {
+        let mut deb = Command::new(&cargo_deb);
+        deb.current_dir(checkout::root()).env("CARGO_TARGET_DIR", checkout::target());
+        deb.args(["--no-build", "--quiet", "--profile", profile.name(), "--package", package, "--output"]);
+        finish(deb.arg(&dist))?;
+    }
+    let mut packages: Vec<_> = fs::read_dir(&dist)?.flatten().map(|entry| entry.path()).collect();
+    packages.sort();
+    for package in packages.iter().filter(|path| path.extension().is_some_and(|extension| extension == "deb"))
+    {
+        println!("{}", package.display());
+    }
+    Ok(())
+}

@@ -1,0 +1,100 @@
+//! `cargo xtask setup`: finds or installs what building needs.
+
+mod debian;
+mod python;
+
+use std::{
+    env, fmt, fs,
+    path::{Path, PathBuf},
+    thread::{self, ScopedJoinHandle},
+};
+
+use anyhow::{Context, bail};
+use sensor_ebpf_builder::{BPF_LINKER_VERSION, Compiler, Toolchain, clean_command, find_linker, tool_dir};
+
+use crate::{
+    exit::{self, Result, failure},
+    step,
+};
+
+pub use python::client as python_client;
+
+/// Debian's compiler with the source of its `core`.
+const COMPILER_PACKAGES: [&str; 2] = ["rustc-web", "rust-web-src"];
+/// Rustup's, one whose LLVM `bpf-linker` can use.
+const RUSTUP: &str = "rustup toolchain install 1.95.0 --profile minimal --component rust-src";
+
+/// What building uses.
+pub struct Ready(Toolchain);
+
+impl fmt::Display for Ready {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let Toolchain { compiler, linker } = &self.0;
+        writeln!(f, "compiler with the source of `core`: {} {}", compiler.rustc.display(), compiler.release)?;
+        write!(f, "bpf-linker: {}", linker.display())
+    }
+}
+
+/// Installs what is missing. Where that is not possible, the error says what
+/// to type.
+pub fn run() -> Result<Ready> {
+    if let Err(missing) = Compiler::find() {
+        eprintln!("setup: {missing}");
+        debian::prepare(&COMPILER_PACKAGES).map_err(|refused| by_hand(&refused))?;
+        thread::scope(|scope| {
+            // bpf-linker needs no such compiler, only a C linker, which comes
+            // with the packages where it is missing: otherwise both at once.
+            let beside = on_path("cc").map(|_| scope.spawn(linker));
+            debian::install(&COMPILER_PACKAGES).map_err(|failed| by_hand(&failed))?;
+            match beside.map(ScopedJoinHandle::join) {
+                Some(Ok(installed)) => installed.map(drop),
+                Some(Err(_)) => bail!("installing bpf-linker was cut short"),
+                None => Ok(()),
+            }
+        })?;
+    }
+    let compiler = Compiler::find().map_err(|missing| by_hand(&missing.into()))?;
+    Ok(Ready(Toolchain { compiler, linker: linker()? }))
+}
+
+fn linker() -> Result<PathBuf> {
+    find_linker().map_or_else(|| cargo_tool("bpf-linker", BPF_LINKER_VERSION), Ok)
+}
+
+fn by_hand(reason: &anyhow::Error) -> anyhow::Error {
+    let ways = [Some(RUSTUP.to_owned()), debian::advice(&COMPILER_PACKAGES)];
+    let ways: Vec<_> = ways.into_iter().flatten().collect();
+    let type_ = if ways.len() == 1 { "type" } else { "type one of" };
+    let ways = ways.join("\n  ");
+    failure(exit::MISSING, format!("setup: {reason:#}; {type_}\n  {ways}\nand then this again"))
+}
+
+/// A tool written in Rust, of exactly that version: from the cache, else
+/// installed there.
+pub fn cargo_tool(name: &str, version: &str) -> Result<PathBuf> {
+    if let Some(program) = installed_tool(name, version) {
+        return Ok(program);
+    }
+    let dir =
+        tool_dir(name, version).context("set HOME or ACTIVITY_SENSOR_CACHE: tools have no place to go")?;
+    fs::create_dir_all(&dir)
+        .with_context(|| format!("set ACTIVITY_SENSOR_CACHE to a directory of yours: {}", dir.display()))?;
+    let mut install = clean_command(env::var_os("CARGO").unwrap_or_else(|| "cargo".into()));
+    install.args(["install", name, "--version", version, "--locked", "--root"]).arg(&dir);
+    // The bar shows how far it is; without a terminal the lines do.
+    install.env("CARGO_TERM_PROGRESS_WHEN", "always").env("CARGO_TERM_PROGRESS_WIDTH", "70");
+    step::run(&format!("installing {name} {version}"), name, &mut install)
+        .map_err(|error| failure(exit::MISSING, format!("{error:#}")))?;
+    Ok(dir.join("bin").join(name))
+}
+
+/// That tool, if the cache has it.
+pub fn installed_tool(name: &str, version: &str) -> Option<PathBuf> {
+    tool_dir(name, version).map(|dir| dir.join("bin").join(name)).filter(|program| program.is_file())
+}
+
+/// The first program of that name on the search path.
+pub fn on_path(name: &str) -> Option<PathBuf> {
+    let path = env::var_os("PATH")?;
+    env::split_paths(&path).map(|dir| dir.join(name)).find(|program| Path::is_file(program))
+}

@@ -1,0 +1,97 @@
+//! `cargo xtask test`: every check and every test, counted.
+//!
+//! A test that cannot run here says so with a line of its own on standard
+//! output, written past the test harness's capture:
+//!
+//! ```text
+//! skipped: <test name>: <reason>
+//! ```
+//!
+//! and returns. Such a test counts as skipped, as does one that is `#[ignore]`d
+//! with a reason. Tests learn from their environment: `ACTIVITY_TEST_LONG=1`
+//! under `--long`, and `ACTIVITY_TEST_PYTHON`, an interpreter with grpcio.
+
+mod tally;
+
+use std::{
+    io::{BufRead as _, BufReader, Write as _},
+    process::Stdio,
+};
+
+use anyhow::{Context, bail};
+
+use self::tally::Tally;
+use crate::{
+    build::{Profile, finish, shown},
+    checkout::cargo,
+    exit::Result,
+    lint, setup,
+};
+
+/// `cargo xtask test`.
+pub fn run(long: bool) -> Result {
+    let mut tally = Tally::default();
+    checks(&mut tally);
+    tests(long, &mut tally)?;
+
+    for skipped in &tally.skipped {
+        println!("skipped: {skipped}");
+    }
+    for failed in &tally.failed {
+        println!("failed: {failed}");
+    }
+    println!("{}", tally.line());
+    if !tally.failed.is_empty() {
+        bail!("not everything passed");
+    }
+    Ok(())
+}
+
+fn checks(tally: &mut Tally) {
+    let licences = lint::installed_licences();
+    if licences.is_none() {
+        tally.skip(lint::LICENCES, "its tool is not installed; `cargo xtask lint` installs it");
+    }
+    for mut check in lint::checks().into_iter().chain(licences) {
+        println!("check: {}", check.name);
+        match finish(&mut check.command) {
+            Ok(()) => tally.pass(),
+            Err(error) => {
+                eprintln!("{error:#}");
+                tally.fail(check.name);
+            }
+        }
+    }
+}
+
+fn tests(long: bool, tally: &mut Tally) -> Result {
+    let mut command = cargo(&["test", "--workspace", "--no-fail-fast", "--profile", Profile::Trial.name()]);
+    match setup::python_client() {
+        Ok(python) => {
+            command.env("ACTIVITY_TEST_PYTHON", python);
+        }
+        Err(error) => eprintln!("tests that need Python's grpcio will be skipped: {error:#}"),
+    }
+    if long {
+        command.env("ACTIVITY_TEST_LONG", "1").args(["--", "--include-ignored"]);
+    }
+    let call = shown(&command);
+    let mut child =
+        command.stdout(Stdio::piped()).spawn().with_context(|| format!("{call} does not start"))?;
+    let before = tally.failed.len();
+    if let Some(output) = child.stdout.take() {
+        for line in BufReader::new(output).split(b'\n') {
+            let line = line.context("reading the tests' output")?;
+            let mut out = std::io::stdout().lock();
+            out.write_all(&line)?;
+            out.write_all(b"\n")?;
+            tally.take(&String::from_utf8_lossy(&line));
+        }
+    }
+    let status = child.wait()?;
+    // It did not compile, or a test program died before it could say so.
+    if !status.success() && tally.failed.len() == before {
+        tally.fail(&format!("`{call}` ({status})"));
+    }
+    Ok(())
+}
