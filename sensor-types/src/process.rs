@@ -33,7 +33,7 @@ const _: () = assert!(size_of::<Fork>() == size_of::<Header>() + 24);
 #[repr(C)]
 #[derive(Clone, Copy, Debug, FromBytes, IntoBytes, Immutable, KnownLayout)]
 pub struct Exec {
-    /// The process, after the change.
+    /// The process: on success after the change, on failure the caller.
     pub header: Header,
     /// The image (`mm->exe_file`); zero on failure.
     pub image: FileId,
@@ -85,6 +85,24 @@ pub struct ExecLarge {
     pub filename: [u8; PATH_MAX],
     /// See [`Exec::interpreter`].
     pub interpreter: [u8; 256],
+}
+
+/// Room for an ordinary name of a program that could not be started.
+#[repr(C)]
+pub struct ExecFailedSmall {
+    /// The fixed part; of its strings only `filename` is there.
+    pub exec: Exec,
+    /// See [`Exec::filename`].
+    pub filename: [u8; 256],
+}
+
+/// Room for the longest name.
+#[repr(C)]
+pub struct ExecFailedLarge {
+    /// The fixed part; of its strings only `filename` is there.
+    pub exec: Exec,
+    /// See [`Exec::filename`].
+    pub filename: [u8; PATH_MAX],
 }
 
 /// The end of a thread that left its process without any.

@@ -36,7 +36,9 @@ use crate::{
 };
 
 /// Batches between the two threads.
-const BATCHES: usize = 4;
+const BATCHES: usize = 2;
+/// Events encoded and handed on at once.
+const PUBLISH: usize = 512;
 /// How often losses are looked for.
 const LOOK: Duration = Duration::from_millis(500);
 
@@ -219,6 +221,9 @@ impl Worker {
     fn send(&mut self, mut event: Event, lane: Lane) {
         self.sequencer.number(&mut event, lane);
         self.outgoing.push(event);
+        if self.outgoing.len() >= PUBLISH {
+            self.publish();
+        }
     }
 
     fn publish(&mut self) {

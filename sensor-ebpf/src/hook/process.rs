@@ -15,14 +15,14 @@ use sensor_types::{
     counters::Hook,
     file::FileId,
     header::Kind,
-    process::{ExecLarge, ExecSmall, Exit, Fork},
+    process::{ExecFailedLarge, ExecFailedSmall, ExecLarge, ExecSmall, Exit, Fork},
     span::{CUT, Span, UNREADABLE},
 };
 
 use super::file::file_id;
 use crate::{
     identity::{Current, start_of},
-    kernel::{Address, copy_kernel_str, copy_user},
+    kernel::{Address, copy_kernel_str, copy_user, copy_user_str},
     maps::{PROCESS_RING, offset, setting},
     path::{Path, is_cut, locate, walk},
     ring::{Lost, count, reserve},
@@ -181,6 +181,70 @@ record_exec!(record_exec_large_any, ExecLarge);
 fn record_exec_large(image: &Image) -> Result<(), Lost> {
     record_exec_large_any(image).map(|_| ())
 }
+
+/// The arguments of an exec that has returned, which is to say failed.
+#[derive(Clone, Copy)]
+pub struct ExecCall {
+    pub result: i64,
+    /// The name in the caller's memory.
+    pub filename: Address,
+}
+
+/// Records a program that could not be started. A start that succeeds is told
+/// by `sched_process_exec`.
+#[inline(never)]
+pub fn exec_failed(call: &ExecCall) -> u32 {
+    if call.result < 0
+        && let Some(current) = Current::get()
+    {
+        let outcome = match record_failed_small(current, call) {
+            Ok(true) => Ok(()),
+            Ok(false) => record_failed_large(current, call).map(|_| ()),
+            Err(lost) => Err(lost),
+        };
+        count(Hook::Exec, &outcome);
+    }
+    0
+}
+
+/// One size of record for a start that failed.
+macro_rules! record_failed {
+    ($name:ident, $record:ident) => {
+        /// `Ok(false)`: the name did not fit, nothing was recorded.
+        #[inline(always)]
+        fn $name(current: Current, call: &ExecCall) -> Result<bool, Lost> {
+            let mut record = reserve::<$record>(&PROCESS_RING)?;
+            let all = record.as_mut_ptr();
+            // SAFETY: `all` points to the reserved record, and the name is
+            // written into the array made for it, with that array's size.
+            let (header, cut) = unsafe {
+                let exec = &raw mut (*all).exec;
+                (*exec).result = call.result as i32;
+                (*exec).reserved = 0;
+                (*exec).image = FileId::ZERO;
+                (*exec).argv = Span::EMPTY;
+                (*exec).exe = Span::EMPTY;
+                (*exec).cwd = Span::EMPTY;
+                (*exec).interpreter = Span::EMPTY;
+                let filename = &raw mut (*exec).filename;
+                let room = size_of_val(&(*all).filename);
+                let copied = copy_user_str((&raw mut (*all).filename).cast(), room as u32, call.filename);
+                filename.write(copied_span(copied, room));
+                locate(filename, offset_of!($record, filename));
+                (current.write_header(&raw mut (*exec).header, Kind::Exec), is_cut(filename))
+            };
+            if header.is_err() || (cut && size_of::<$record>() < size_of::<ExecFailedLarge>()) {
+                record.discard();
+                return header.map(|()| false);
+            }
+            record.submit();
+            Ok(true)
+        }
+    };
+}
+
+record_failed!(record_failed_small, ExecFailedSmall);
+record_failed!(record_failed_large, ExecFailedLarge);
 
 /// argv is one piece of memory from `arg_start` to `arg_end`. Not a byte more
 /// may be asked for: the stack ends soon after, and the helper copies all or

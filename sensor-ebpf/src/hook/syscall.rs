@@ -1,10 +1,12 @@
-//! The way out of system calls: which were opens and connects, in either ABI.
+//! The way out of system calls: which were opens, connects and failed execs, in
+//! either ABI.
 
 use aya_ebpf::{bindings::pt_regs, macros::btf_tracepoint, programs::BtfTracePointContext};
 
 use super::{
     file::{OpenCall, opened},
     network::{ConnectCall, connected},
+    process::{ExecCall, exec_failed},
 };
 use crate::{
     kernel::Address,
@@ -27,9 +29,11 @@ const CREAT_FLAGS: u32 = 0o1101;
 mod native {
     pub const OPEN: u64 = 2;
     pub const CONNECT: u64 = 42;
+    pub const EXECVE: u64 = 59;
     pub const CREAT: u64 = 85;
     pub const OPENAT: u64 = 257;
     pub const OPEN_BY_HANDLE_AT: u64 = 304;
+    pub const EXECVEAT: u64 = 322;
     pub const OPENAT2: u64 = 437;
 }
 
@@ -37,8 +41,10 @@ mod native {
 mod compat {
     pub const OPEN: u64 = 5;
     pub const CREAT: u64 = 8;
+    pub const EXECVE: u64 = 11;
     pub const OPENAT: u64 = 295;
     pub const OPEN_BY_HANDLE_AT: u64 = 342;
+    pub const EXECVEAT: u64 = 358;
     pub const CONNECT: u64 = 362;
     pub const OPENAT2: u64 = 437;
 }
@@ -52,6 +58,8 @@ enum Call {
     OpenAt2,
     OpenByHandle,
     Connect,
+    Exec,
+    ExecAt,
 }
 
 #[inline(always)]
@@ -63,6 +71,8 @@ fn native_call(number: u64) -> Option<Call> {
         native::OPENAT2 => Call::OpenAt2,
         native::OPEN_BY_HANDLE_AT => Call::OpenByHandle,
         native::CONNECT => Call::Connect,
+        native::EXECVE => Call::Exec,
+        native::EXECVEAT => Call::ExecAt,
         _ => return None,
     })
 }
@@ -76,6 +86,8 @@ fn compat_call(number: u64) -> Option<Call> {
         compat::OPENAT2 => Call::OpenAt2,
         compat::OPEN_BY_HANDLE_AT => Call::OpenByHandle,
         compat::CONNECT => Call::Connect,
+        compat::EXECVE => Call::Exec,
+        compat::EXECVEAT => Call::ExecAt,
         _ => return None,
     })
 }
@@ -128,6 +140,14 @@ fn dispatch(call: Call, [first, second, third]: [u64; 3], result: i64) {
                 address: Address(second),
                 length: third as u32,
             });
+            return;
+        }
+        Call::Exec => {
+            exec_failed(&ExecCall { result, filename: Address(first) });
+            return;
+        }
+        Call::ExecAt => {
+            exec_failed(&ExecCall { result, filename: Address(second) });
             return;
         }
         Call::Open => {

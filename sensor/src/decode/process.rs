@@ -11,7 +11,7 @@ use sensor_types::{
 use super::{DecodeError, fixed, note_cut, outcome, path::assemble, redact::Redactor, text};
 use crate::decode::file::device;
 
-/// A program was started.
+/// A program was started, or could not be.
 pub fn exec(record: &[u8], event: &mut Event, redactor: &Redactor) -> Result<(), DecodeError> {
     let exec: &Exec = fixed(record)?;
     let mut argv = split_arguments(text(record, &exec.argv)?, &exec.argv);
@@ -27,8 +27,11 @@ pub fn exec(record: &[u8], event: &mut Event, redactor: &Redactor) -> Result<(),
     }
     event.redacted = redactor.redact_argv(&exe, &mut argv);
     event.outcome = Some(outcome(exec.result));
-    let script = if interpreter == filename { Bytes::new() } else { filename.clone() };
-    if let Some(process) = &mut event.process {
+    let script = if exec.result < 0 || interpreter == filename { Bytes::new() } else { filename.clone() };
+    // After a failure the process is what it was, which the table knows.
+    if exec.result >= 0
+        && let Some(process) = &mut event.process
+    {
         process.memfd = exec.exe.flags & UNREACHABLE != 0 && exe.starts_with(b"memfd:");
         process.deleted = is_known(&exec.image) && exec.image.links == 0 && !process.memfd;
         process.exe_inode = is_known(&exec.image).then_some(exec.image.inode);

@@ -98,7 +98,9 @@ pub fn load(config: &HooksConfig, everybody: bool, allow_degraded: bool) -> Resu
     }
 
     let settings = plan::settings(config, everybody, &findings);
+    let types = aya::Btf::from_sys_fs().map_err(|error| LoadError::Refused(chain(&error)))?;
     let mut ebpf = EbpfLoader::new()
+        .btf(Some(&types))
         .override_global("OFFSETS", findings.offsets.as_slice(), true)
         .override_global("SETTINGS", settings.as_bytes(), true)
         .map_max_entries("PROCESS_RING", config.process_ring_bytes)
@@ -106,7 +108,6 @@ pub fn load(config: &HooksConfig, everybody: bool, allow_degraded: bool) -> Resu
         .load(OBJECT)
         .map_err(refused)?;
 
-    let types = aya::Btf::from_sys_fs().map_err(|error| LoadError::Refused(chain(&error)))?;
     let mut hooks: Vec<HookState> = Vec::new();
     for (hook, obstacle) in TRACEPOINT.iter().zip(obstacles) {
         let known = hooks.iter().find(|state| state.attached_to == hook.program);
@@ -123,6 +124,9 @@ pub fn load(config: &HooksConfig, everybody: bool, allow_degraded: bool) -> Resu
         hooks.push(HookState { name: hook.name, attached_to: hook.program, obstacle });
     }
 
+    drop(types);
+    give_memory_back();
+
     Ok(Kernel {
         process_ring: take_ring(&mut ebpf, "PROCESS_RING")?,
         file_ring: take_ring(&mut ebpf, "FILE_RING")?,
@@ -133,6 +137,16 @@ pub fn load(config: &HooksConfig, everybody: bool, allow_degraded: bool) -> Resu
         programs: Programs { _ebpf: ebpf },
         hooks,
     })
+}
+
+/// The kernel's types took tens of megabytes in small pieces, which the
+/// allocator would keep for a daemon that never needs as much again.
+fn give_memory_back() {
+    #[cfg(target_env = "gnu")]
+    // SAFETY: malloc_trim takes no pointer and may be called at any time.
+    unsafe {
+        libc::malloc_trim(0)
+    };
 }
 
 const SWITCHED_OFF: &str = "switched off in the configuration";

@@ -29,6 +29,7 @@ const PATH: &[&str] = &["vfsmount", "mount", "dentry"];
 pub const TRACEPOINT: &[Hook] = &[
     Hook { name: "fork", program: "sched_process_fork", structures: &[] },
     Hook { name: "exec", program: "sched_process_exec", structures: &["mm_struct", "linux_binprm", "file"] },
+    Hook { name: "exec", program: "sys_exit", structures: &[] },
     Hook { name: "exit", program: "sched_process_exit", structures: &[] },
     Hook {
         name: "open",
@@ -113,5 +114,5 @@ pub const NOT_COVERED: &[&str] = &[
     "files opened and sockets connected through io_uring",
     "UDP datagrams sent without connect",
     "file descriptors received from other processes",
-    "programs that could not be started",
+    "the arguments of programs that could not be started",
 ];

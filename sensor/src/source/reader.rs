@@ -26,7 +26,7 @@ use super::batch::Batch;
 use crate::clock;
 
 /// Most records taken from one ring in one round.
-const ROUND: usize = 8192;
+const ROUND: usize = 2048;
 /// The shortest and the longest wait between two looks. The longest is what a
 /// record on an idle machine waits at most.
 const WAIT: (Duration, Duration) = (Duration::from_millis(1), Duration::from_millis(16));
