@@ -1,5 +1,8 @@
 //! `run`: subscriptions, the one writer between them and the store, and the end.
 
+#[cfg(test)]
+mod tests;
+
 use futures::stream::SelectAll;
 use tokio::{
     runtime::Handle,

@@ -72,7 +72,7 @@ pub async fn follow(address: Address, batches: mpsc::Sender<Batch>) {
             tracing::warn!("cannot reach the sensor at {address}: {reason}; trying again until it answers");
         }
         state = State::Away(reason);
-        tokio::time::sleep(backoff.next(fastrand::f64())).await;
+        tokio::time::sleep(backoff.next(random())).await;
     }
 }
 
@@ -114,6 +114,11 @@ async fn receive(address: &Address, batches: &mpsc::Sender<Batch>, state: &mut S
             return End::Stopped;
         }
     }
+}
+
+/// From 0 to 1; the longest wait where the system has no random numbers.
+fn random() -> f64 {
+    getrandom::u32().map_or(1.0, |number| f64::from(number) / f64::from(u32::MAX))
 }
 
 fn endpoint(address: &Address) -> Result<Endpoint, transport::Error> {

@@ -66,6 +66,9 @@ pub struct RunArgs {
     /// Start although a hook is missing; the stream says what is not covered
     #[arg(long)]
     pub allow_degraded: bool,
+    /// Also write the kernel's records to FILE, for tests and reports of defects
+    #[arg(long, value_name = "FILE", hide = true)]
+    pub record: Option<PathBuf>,
     #[command(flatten)]
     pub plan: PlanArg,
 }

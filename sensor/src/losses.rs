@@ -20,7 +20,7 @@ pub struct Losses {
 impl Losses {
     /// A record had the wrong form.
     pub fn rejected(&mut self, record: &[u8]) {
-        let kind = Header::ref_from_prefix(record).ok().and_then(|(header, _)| Kind::from_number(header.kind));
+        let kind = Header::read_from_prefix(record).ok().and_then(|(header, _)| Kind::from_number(header.kind));
         let event_type = kind.map_or(EventType::Unspecified, event_type_of);
         match self.rejected.iter_mut().find(|(known, _)| *known == event_type) {
             Some((_, count)) => *count += 1,

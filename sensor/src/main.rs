@@ -11,6 +11,8 @@ mod log;
 mod losses;
 mod observe;
 mod pipeline;
+#[cfg(test)]
+mod replay;
 mod run;
 mod sequence;
 mod source;

@@ -3,7 +3,8 @@
 //! ring buffers → reader → [batches, bounded] → decode → enrich → filter →
 //! number → hub → one bounded queue for each subscriber
 //!
-//! Two threads: one reads the rings, one does the rest. A slow second thread
+//! Two threads: one reads the rings, one does the rest (a third passes on the
+//! kernel programs' log). A slow second thread
 //! makes the first wait, then the rings fill, and the kernel programs count
 //! what they could not put there: it comes out as a gap.
 
@@ -29,7 +30,7 @@ use crate::{
     filter::{Filter, Verdict},
     losses::Losses,
     sequence::{Sequencer, lane_of},
-    source::{Kernel, batch::Batch, reader},
+    source::{Kernel, batch::Batch, load::KernelLog, reader, recording::Recorder},
     state::State,
     status::{PipelineStats, SensorStatus},
     stream::Hub,
@@ -62,12 +63,13 @@ impl Pipeline {
         kernel: Kernel,
         state: State,
         hub: Arc<Hub>,
+        recorder: Option<Recorder>,
     ) -> anyhow::Result<Self> {
         let redactor = Arc::new(Redactor::new(&config.redaction).context("the redaction rules cannot be used")?);
         let filter = Filter::new(&config.policy, record_all)?
             .with_host_mount_namespace(host_mount_namespace());
         let host = config.sensor.host.clone().unwrap_or_else(host_name);
-        let Kernel { programs, process_ring, file_ring, counters, hooks } = kernel;
+        let Kernel { programs, process_ring, file_ring, counters, log, hooks } = kernel;
         let sequencer = Sequencer::new(&state);
         let decoder = Decoder::new(&state.boot_id, Arc::clone(&redactor));
         let wall = clock::wall_offset_ns().saturating_add(clock::boottime_ns());
@@ -90,6 +92,8 @@ impl Pipeline {
             // Detached only after the last record was read.
             drop(programs);
         })?;
+        let log_stop = Arc::clone(&stop);
+        let logger = thread::Builder::new().name("kernel-log".into()).spawn(move || relay(log, &log_stop))?;
         let exec_events = config.hooks.exec;
         let worker_status = Arc::clone(&status);
         let worker = thread::Builder::new().name("pipeline".into()).spawn(move || {
@@ -104,21 +108,33 @@ impl Pipeline {
                 status: worker_status,
                 hub,
                 outgoing: Vec::new(),
+                recorder,
             }
             .run(&received);
         })?;
-        Ok(Self { status, stop, threads: vec![reader, worker] })
+        Ok(Self { status, stop, threads: vec![reader, worker, logger] })
     }
 
     /// Reads out what the rings still hold, sends it on and ends.
     pub fn stop(self) {
         self.stop.store(true, Ordering::Release);
         for thread in self.threads {
+            thread.thread().unpark();
             if thread.join().is_err() {
                 tracing::error!("a pipeline thread ended early; please report this");
             }
         }
     }
+}
+
+/// Passes on what the kernel programs log, on a thread of its own: the format
+/// is another library's, and a surprise in it must not end the recording.
+fn relay(mut log: KernelLog, stop: &AtomicBool) {
+    while !stop.load(Ordering::Acquire) {
+        log.flush();
+        thread::park_timeout(LOOK);
+    }
+    log.flush();
 }
 
 /// The second thread.
@@ -135,6 +151,7 @@ struct Worker {
     status: Arc<SensorStatus>,
     hub: Arc<Hub>,
     outgoing: Vec<Event>,
+    recorder: Option<Recorder>,
 }
 
 impl Worker {
@@ -161,6 +178,12 @@ impl Worker {
     }
 
     fn process(&mut self, batch: &Batch) {
+        if let Some(recorder) = &mut self.recorder
+            && let Err(error) = recorder.add(batch)
+        {
+            tracing::error!(%error, "the recording cannot be written and ends here");
+            self.recorder = None;
+        }
         let wall_offset = clock::wall_offset_ns();
         for record in batch.iter() {
             match self.decoder.decode(record, wall_offset) {

@@ -15,7 +15,7 @@ use crate::{
     config::Config,
     failure::Failure,
     pipeline::{Pipeline, host_name},
-    source::load,
+    source::{load, recording::Recorder},
     state::State,
     stream::{self, Hub, Listeners, Origin},
 };
@@ -69,7 +69,11 @@ async fn daemon(config: Config, args: &RunArgs) -> Result<(), Failure> {
         config.stream.max_subscribers as usize,
         origin(&config, &state),
     ));
-    let pipeline = Pipeline::start(&config, args.common.all, kernel, state, Arc::clone(&hub))?;
+    let recorder = args.record.as_deref().map(Recorder::create).transpose();
+    let recorder = recorder.map_err(|error| {
+        Failure::unavailable(format!("the recording cannot be made ({error}); give another file with --record"))
+    })?;
+    let pipeline = Pipeline::start(&config, args.common.all, kernel, state, Arc::clone(&hub), recorder)?;
     tracing::info!(
         socket = %config.stream.socket.display(),
         epoch = pipeline.status.state.epoch,

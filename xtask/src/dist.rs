@@ -8,13 +8,15 @@ use crate::{
     build::{self, COLLECTOR, Profile, SENSOR, finish},
     checkout,
     exit::Result,
-    setup::cargo_tool,
+    setup::{cargo_tool, debian_tool},
 };
 
 const CARGO_DEB: (&str, &str) = ("cargo-deb", "3.8.0");
 
 /// `cargo xtask dist`.
 pub fn run(profile: Profile) -> Result {
+    // It names the libraries that the programs need.
+    debian_tool("dpkg-shlibdeps", "dpkg-dev")?;
     let cargo_deb = cargo_tool(CARGO_DEB.0, CARGO_DEB.1)?;
     build::programs(profile)?;
     let dist = checkout::target().join("dist");

@@ -27,7 +27,8 @@ impl fmt::Display for Failure {
 
 impl std::error::Error for Failure {}
 
-/// An error that ends the program with `code`.
+/// An error that ends the program with `code`; an empty sentence is not shown,
+/// where everything has been said.
 pub fn failure(code: u8, sentence: impl Into<String>) -> anyhow::Error {
     Failure { code, sentence: sentence.into() }.into()
 }

@@ -73,7 +73,10 @@ fn main() -> ExitCode {
     match dispatch(arguments.verb) {
         Ok(()) => ExitCode::SUCCESS,
         Err(error) => {
-            eprintln!("xtask: {error:#}");
+            let said = format!("{error:#}");
+            if !said.is_empty() {
+                eprintln!("xtask: {said}");
+            }
             ExitCode::from(exit::code(&error))
         }
     }

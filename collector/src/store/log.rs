@@ -29,10 +29,8 @@
 //!   are watched, so no argument or file name can pass for a record.
 
 use std::{
-    collections::hash_map::RandomState,
     fmt,
     fs::{File, OpenOptions},
-    hash::{BuildHasher as _, Hasher as _},
     io::{self, Write as _},
     os::unix::fs::OpenOptionsExt as _,
     path::Path,
@@ -86,10 +84,8 @@ pub struct Segment {
 
 impl Segment {
     /// A new segment with a marker of its own.
-    pub fn new(number: u64, day: Date) -> Self {
-        // The standard library keys these hashers from the system's random source.
-        let marker = RandomState::new().build_hasher().finish();
-        Self { number, day, marker }
+    pub fn new(number: u64, day: Date) -> io::Result<Self> {
+        Ok(Self { number, day, marker: getrandom::u64()? })
     }
 
     /// Reads every record of a segment that can be read.
@@ -253,7 +249,7 @@ mod tests {
 
     fn written(records: &[Record]) -> (Segment, Vec<u8>) {
         let directory = tempfile::tempdir().unwrap();
-        let segment = Segment::new(7, DAY);
+        let segment = Segment::new(7, DAY).unwrap();
         let mut writer = SegmentWriter::create(directory.path(), segment).unwrap();
         for record in records {
             writer.append(record).unwrap();
@@ -269,7 +265,7 @@ mod tests {
 
     #[test]
     fn a_name_says_what_is_needed_to_read_a_segment() {
-        let segment = Segment::new(7, DAY);
+        let segment = Segment::new(7, DAY).unwrap();
         assert_eq!(segment.to_string().parse(), Ok(segment));
         assert!(segment.to_string().starts_with("000000000007-2026-01-31-"));
         for wrong in ["", "x.log", "1-2026-01-31.log", "1-2026-13-31-00.log", "1-2026-01-31-00.parquet"] {
@@ -323,7 +319,7 @@ mod tests {
     #[test]
     fn a_batch_that_is_too_large_is_refused_and_leaves_the_segment_whole() {
         let directory = tempfile::tempdir().unwrap();
-        let mut writer = SegmentWriter::create(directory.path(), Segment::new(1, DAY)).unwrap();
+        let mut writer = SegmentWriter::create(directory.path(), Segment::new(1, DAY).unwrap()).unwrap();
         let large = Record { events: vec![vec![0; MAX_PAYLOAD].into()], cursors: vec![] };
         writer.append(&large).unwrap_err();
         assert_eq!(writer.len(), 0);
@@ -332,7 +328,7 @@ mod tests {
     proptest! {
         #[test]
         fn any_bytes_are_read_without_a_panic(bytes: Vec<u8>) {
-            Segment::new(1, DAY).scan(Bytes::from(bytes));
+            Segment::new(1, DAY).unwrap().scan(Bytes::from(bytes));
         }
 
         #[test]

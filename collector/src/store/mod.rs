@@ -222,7 +222,7 @@ fn replay_segment(layout: &Layout, segment: Segment, replay: &mut dyn Replay) ->
 fn begin_segment(layout: &Layout, number: u64, cursors: Vec<Cursor>) -> Result<SegmentWriter, StoreError> {
     let directory = layout.log();
     let failed = |source| StoreError::file("begin a segment in", &directory, source);
-    let segment = Segment::new(number, today());
+    let segment = Segment::new(number, today()).map_err(failed)?;
     let mut writer = SegmentWriter::create(&directory, segment).map_err(failed)?;
     let written = writer.append(&Record { events: Vec::new(), cursors }).and_then(|()| writer.sync());
     if let Err(error) = written {

@@ -73,10 +73,10 @@ async fn what_is_appended_is_seen_at_once() {
     let directory = tempfile::tempdir().unwrap();
     let layout = layout(&directory);
     let mut store = open(&layout, NEVER);
-    assert_eq!(sequences(&layout).await, []);
+    assert!(sequences(&layout).await.is_empty());
     store.append(&encoded(1..=3)).unwrap();
     assert_eq!(sequences(&layout).await, [1, 2, 3]);
-    assert_eq!(layout.files().unwrap(), []);
+    assert!(layout.files().unwrap().is_empty());
     store.close().unwrap();
 }
 
@@ -200,7 +200,7 @@ async fn the_log_and_the_files_answer_alike() {
     };
     let all = "SELECT * FROM events ORDER BY event";
     let fresh = sql(&layout, all).await;
-    assert_eq!(layout.files().unwrap(), []);
+    assert!(layout.files().unwrap().is_empty());
     let mut store = store;
     store.maintain(Vec::new).unwrap();
     wait_for_segments(&layout, 1);

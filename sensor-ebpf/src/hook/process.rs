@@ -11,6 +11,7 @@ use aya_ebpf::{
     macros::btf_tracepoint,
     programs::BtfTracePointContext,
 };
+use aya_log_ebpf::warn;
 use sensor_types::{
     counters::Hook,
     file::FileId,
@@ -88,6 +89,9 @@ fn sched_process_exec(ctx: BtfTracePointContext) -> i32 {
                 Err(lost) => Err(lost),
             }
         });
+        if matches!(outcome, Err(Lost::Unreadable)) {
+            warn!(&ctx, "the new image of a process could not be read");
+        }
         count(Hook::Exec, &outcome);
     }
     0

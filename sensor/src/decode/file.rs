@@ -33,7 +33,7 @@ mod flag {
 }
 
 pub fn open(record: &[u8], event: &mut Event) -> Result<(), DecodeError> {
-    let open: &Open = fixed(record)?;
+    let open: Open = fixed(record)?;
     let own = assemble(text(record, &open.path)?, &open.path);
     let base = assemble(text(record, &open.base)?, &open.base);
     note_cut(event, "path", &open.path);
@@ -47,7 +47,7 @@ pub fn open(record: &[u8], event: &mut Event) -> Result<(), DecodeError> {
         path_source: if from_kernel { PathSource::Fd } else { PathSource::User }.into(),
         device: device(&open.file),
         inode: known.then_some(open.file.inode),
-        access: access(open).map(Into::into).collect(),
+        access: access(&open).map(Into::into).collect(),
         flags: open.flags,
         mode: known.then_some(open.file.mode),
         unreachable: open.path.flags & UNREACHABLE != 0,

@@ -20,7 +20,7 @@ use sensor_types::{
     span::{CUT, Span},
 };
 use thiserror::Error;
-use zerocopy::{FromBytes, Immutable, KnownLayout};
+use zerocopy::FromBytes;
 
 use redact::Redactor;
 
@@ -66,12 +66,12 @@ impl Decoder {
     /// # Errors
     /// When the record has the wrong form.
     pub fn decode(&self, record: &[u8], wall_offset_ns: u64) -> Result<Decoded, DecodeError> {
-        let header: &Header = fixed(record)?;
+        let header: Header = fixed(record)?;
         let kind = Kind::from_number(header.kind).ok_or(DecodeError::UnknownKind(header.kind))?;
         if kind == Kind::Fork {
-            return Ok(Decoded::Fork(*fixed(record)?));
+            return Ok(Decoded::Fork(fixed(record)?));
         }
-        let mut event = Box::new(self.envelope(header, wall_offset_ns));
+        let mut event = Box::new(self.envelope(&header, wall_offset_ns));
         match kind {
             Kind::Exec => process::exec(record, &mut event, &self.redactor)?,
             Kind::Exit => process::exit(record, &mut event)?,
@@ -140,9 +140,10 @@ pub fn timestamp(nanoseconds: u64) -> prost_types::Timestamp {
     }
 }
 
-/// The fixed part that a record begins with.
-fn fixed<T: FromBytes + KnownLayout + Immutable>(record: &[u8]) -> Result<&T, DecodeError> {
-    T::ref_from_prefix(record).map(|(fixed, _)| fixed).map_err(|_| DecodeError::TooShort)
+/// The fixed part that a record begins with; a copy, since nothing promises
+/// that a record lies where its words are aligned.
+fn fixed<T: FromBytes>(record: &[u8]) -> Result<T, DecodeError> {
+    T::read_from_prefix(record).map(|(fixed, _)| fixed).map_err(|_| DecodeError::TooShort)
 }
 
 /// The bytes of a string in the record.

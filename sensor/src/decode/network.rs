@@ -15,13 +15,13 @@ const AF_INET6: u16 = 10;
 const EINPROGRESS: u32 = 115;
 
 pub fn connect(record: &[u8], event: &mut Event) -> Result<(), DecodeError> {
-    let connect: &Connect = fixed(record)?;
+    let connect: Connect = fixed(record)?;
     let destination = &connect.destination;
     let (family, address, path) = place(destination)?;
     event.outcome = Some(connect_outcome(connect.result));
     event.payload = Some(Payload::Connect(v1::Connect {
         family: family.into(),
-        protocol: protocol(family, connect).into(),
+        protocol: protocol(family, &connect).into(),
         address,
         port: (family != Family::Unix && family != Family::Unspecified).then(|| destination.port.into()),
         path,

@@ -13,7 +13,7 @@ use crate::decode::file::device;
 
 /// A program was started, or could not be.
 pub fn exec(record: &[u8], event: &mut Event, redactor: &Redactor) -> Result<(), DecodeError> {
-    let exec: &Exec = fixed(record)?;
+    let exec: Exec = fixed(record)?;
     let mut argv = split_arguments(text(record, &exec.argv)?, &exec.argv);
     let exe = assemble(text(record, &exec.exe)?, &exec.exe);
     let cwd = assemble(text(record, &exec.cwd)?, &exec.cwd);
@@ -61,7 +61,7 @@ fn split_arguments(memory: &[u8], span: &Span) -> Vec<Bytes> {
 }
 
 pub fn exit(record: &[u8], event: &mut Event) -> Result<(), DecodeError> {
-    let exit: &Exit = fixed(record)?;
+    let exit: Exit = fixed(record)?;
     let signal = exit.status & 0x7f;
     event.payload = Some(Payload::Exit(v1::Exit {
         code: (signal == 0).then_some(exit.status >> 8 & 0xff),

@@ -51,6 +51,12 @@ impl Cgroups {
         Self { mount, by_id: HashMap::new(), walked: None }
     }
 
+    /// No hierarchy.
+    #[cfg(test)]
+    pub fn none() -> Self {
+        Self { mount: None, by_id: HashMap::new(), walked: None }
+    }
+
     /// The group with this id. One that is not known yet is looked for in the
     /// tree, not more often than once a second.
     pub fn get(&mut self, id: u64) -> Option<&Cgroup> {

@@ -40,6 +40,17 @@ impl Enricher {
         Self { host, processes, users: Users::default(), cgroups: Cgroups::find() }
     }
 
+    /// Knows nothing of the machine it runs on: for recordings.
+    #[cfg(test)]
+    pub fn knowing_nothing() -> Self {
+        Self {
+            host: "replay".to_owned(),
+            processes: Processes::default(),
+            users: Users::default(),
+            cgroups: Cgroups::none(),
+        }
+    }
+
     /// A process was made.
     pub fn forked(&mut self, fork: &Fork) {
         self.processes.forked(fork);

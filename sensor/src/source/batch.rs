@@ -19,7 +19,7 @@ impl Batch {
     pub fn push(&mut self, record: &[u8]) {
         let start = self.bytes.len();
         self.bytes.extend_from_slice(record);
-        let time = Header::ref_from_prefix(record).map_or(0, |(header, _)| header.boottime_ns);
+        let time = Header::read_from_prefix(record).map_or(0, |(header, _)| header.boottime_ns);
         self.records.push((time, start..self.bytes.len()));
     }
 

@@ -7,6 +7,7 @@ use aya::{
     maps::{MapData, PerCpuArray, RingBuf},
     programs::BtfTracePoint,
 };
+use aya_log::{EbpfLogger, Level};
 use rustix::io::Errno;
 use thiserror::Error;
 use zerocopy::IntoBytes as _;
@@ -56,6 +57,9 @@ pub struct HookState {
     pub obstacle: Option<String>,
 }
 
+/// What the kernel programs log, which is rare.
+pub type KernelLog = EbpfLogger<&'static dyn log::Log>;
+
 /// Keeps programs and links alive. Dropping it takes them out of the kernel,
 /// and so does the end of the process, whatever ends it.
 pub struct Programs {
@@ -72,6 +76,8 @@ pub struct Kernel {
     pub file_ring: RingBuf<MapData>,
     /// What the programs count.
     pub counters: KernelCounters,
+    /// What the programs log.
+    pub log: KernelLog,
     /// Every hook and whether it is live.
     pub hooks: Vec<HookState>,
 }
@@ -97,11 +103,14 @@ pub fn load(config: &HooksConfig, everybody: bool, allow_degraded: bool) -> Resu
         return Err(LoadError::HookMissing { hook: hook.name, reason: reason.clone() });
     }
 
+    // The programs are loaded without the code of what is not logged.
+    let log_level = if tracing::enabled!(tracing::Level::DEBUG) { Level::Debug } else { Level::Warn } as u8;
     let settings = plan::settings(config, everybody, &findings);
     let types = aya::Btf::from_sys_fs().map_err(|error| LoadError::Refused(chain(&error)))?;
     let mut ebpf = EbpfLoader::new()
         .btf(Some(&types))
         .override_global("OFFSETS", findings.offsets.as_slice(), true)
+        .override_global(aya_log::LEVEL, &log_level, true)
         .override_global("SETTINGS", settings.as_bytes(), true)
         .map_max_entries("PROCESS_RING", config.process_ring_bytes)
         .map_max_entries("FILE_RING", config.file_ring_bytes)
@@ -134,6 +143,7 @@ pub fn load(config: &HooksConfig, everybody: bool, allow_degraded: bool) -> Resu
             PerCpuArray::try_from(take(&mut ebpf, "COUNTERS")?)
                 .map_err(|error| LoadError::Refused(chain(&error)))?,
         ),
+        log: EbpfLogger::init(&mut ebpf).map_err(|error| LoadError::Refused(chain(&error)))?,
         programs: Programs { _ebpf: ebpf },
         hooks,
     })

@@ -7,5 +7,6 @@ pub mod counters;
 pub mod load;
 pub mod plan;
 pub mod reader;
+pub mod recording;
 
 pub use load::{Kernel, LoadError};

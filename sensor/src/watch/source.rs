@@ -148,7 +148,7 @@ impl Own {
         let events = hub
             .subscribe("watch".to_owned(), wanted)
             .map_err(|_| Failure::unavailable("the stream is full; please report this"))?;
-        let pipeline = Pipeline::start(config, args.common.all, kernel, state, hub)?;
+        let pipeline = Pipeline::start(config, args.common.all, kernel, state, hub, None)?;
         Ok(Self { events, pipeline: Some(pipeline), records_all: args.common.all })
     }
 }

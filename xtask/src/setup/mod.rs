@@ -93,6 +93,16 @@ pub fn installed_tool(name: &str, version: &str) -> Option<PathBuf> {
     tool_dir(name, version).map(|dir| dir.join("bin").join(name)).filter(|program| program.is_file())
 }
 
+/// A program that comes with a package of Debian's.
+pub fn debian_tool(program: &str, package: &str) -> Result {
+    if on_path(program).is_some() {
+        return Ok(());
+    }
+    debian::prepare(&[package])
+        .and_then(|()| debian::install(&[package]))
+        .map_err(|error| failure(exit::MISSING, format!("{program} is missing: {error:#}")))
+}
+
 /// The first program of that name on the search path.
 pub fn on_path(name: &str) -> Option<PathBuf> {
     let path = env::var_os("PATH")?;

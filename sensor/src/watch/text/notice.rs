@@ -42,8 +42,9 @@ pub fn status(status: &Status) -> Vec<(Ink, String)> {
             text(&status.kernel)
         ),
     )];
-    let live: Vec<&str> =
+    let mut live: Vec<&str> =
         status.hooks.iter().filter(|hook| hook.live).map(|hook| hook.name.as_str()).collect();
+    live.dedup();
     if !live.is_empty() {
         paragraphs.push((Ink::Faint, format!("hooks: {}", text(&live.join(", ")))));
     }

@@ -1,0 +1,74 @@
+//! Recordings of real activity, decoded and enriched without a kernel.
+
+use std::sync::Arc;
+
+use activity_proto::json;
+use proptest::prelude::*;
+
+use crate::{
+    config::{PolicyConfig, RedactionConfig},
+    decode::{Decoded, Decoder, redact::Redactor},
+    enrich::{Enriched, Enricher},
+    filter::{Filter, Verdict},
+    source::recording::records,
+};
+
+/// A login with `id`, a read of /etc/shadow, a refused connect, a program that
+/// does not exist and a password on a command line.
+static RECORDING: &[u8] = include_bytes!("../testdata/login.records");
+
+fn decoder() -> Decoder {
+    Decoder::new("00000000-boot", Arc::new(Redactor::new(&RedactionConfig::default()).unwrap()))
+}
+
+/// The JSON lines of a recording, as far as the default policy keeps them.
+fn replay(recording: &[u8]) -> Vec<String> {
+    let (decoder, mut enricher) = (decoder(), Enricher::knowing_nothing());
+    let filter = Filter::new(&PolicyConfig::default(), false).unwrap();
+    let mut lines = Vec::new();
+    for record in records(recording) {
+        match decoder.decode(record, 0).unwrap() {
+            Decoded::Fork(fork) => enricher.forked(&fork),
+            Decoded::Event(mut event) => {
+                if enricher.enrich(&mut event) == Enriched::New && filter.decide(&event) == Verdict::Keep {
+                    lines.push(json::to_json(&event).to_string());
+                }
+            }
+        }
+    }
+    lines
+}
+
+#[test]
+fn a_recorded_login_comes_out_as_it_did_when_it_was_reviewed() {
+    insta::assert_snapshot!(replay(RECORDING).join("\n"));
+}
+
+#[test]
+fn every_cut_of_a_record_is_decoded_or_refused() {
+    let decoder = decoder();
+    for record in records(RECORDING) {
+        for length in 0..record.len().min(1024) {
+            let _ = decoder.decode(&record[..length], 0);
+        }
+    }
+}
+
+proptest! {
+    #[test]
+    fn a_record_with_any_bytes_changed_is_decoded_or_refused(
+        index in 0_usize..64, changes in prop::collection::vec((0_usize..4096, any::<u8>()), 1..16)
+    ) {
+        let decoder = decoder();
+        let all: Vec<&[u8]> = records(RECORDING).collect();
+        let mut record = all[index % all.len()].to_vec();
+        for (at, byte) in changes {
+            let at = at % record.len();
+            record[at] = byte;
+        }
+        if let Ok(Decoded::Event(mut event)) = decoder.decode(&record, 0) {
+            Enricher::knowing_nothing().enrich(&mut event);
+            let _ = json::to_json(&event).to_string();
+        }
+    }
+}

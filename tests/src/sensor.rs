@@ -1,0 +1,144 @@
+//! The daemon.
+
+use std::{
+    fs,
+    os::unix::fs::PermissionsExt as _,
+    path::{Path, PathBuf},
+    process::Command,
+};
+
+use activity_proto::v1::{
+    EventType, Filter, GetStatusRequest, GetStatusResponse, sensor_service_client::SensorServiceClient,
+};
+use tempfile::TempDir;
+
+use crate::{DEADLINE, Person, Program, Subscription, program, subscribe};
+
+/// A running daemon with a state and a socket of its own.
+pub struct Sensor {
+    /// Its process.
+    pub program: Program,
+    directory: TempDir,
+}
+
+impl Sensor {
+    /// Records what the default policy chooses.
+    #[must_use]
+    pub fn people() -> Self {
+        Self::start("", &[])
+    }
+
+    /// Records everything.
+    #[must_use]
+    pub fn everything() -> Self {
+        Self::start("", &["--all"])
+    }
+
+    /// With a configuration and arguments; returns when it records.
+    ///
+    /// # Panics
+    /// When it ends, or does not answer in time.
+    #[must_use]
+    pub fn start(config: &str, arguments: &[&str]) -> Self {
+        let directory = tempfile::Builder::new().prefix("activity-test-").tempdir().expect("a directory");
+        // What keeps others out has to be the socket, not its directory.
+        fs::set_permissions(directory.path(), fs::Permissions::from_mode(0o755)).expect("one's own directory");
+        let file = directory.path().join("config.toml");
+        fs::write(&file, config).expect("one's own directory");
+        let mut command = Command::new(program::sensor());
+        command.arg("run").arg("--config").arg(&file).args(arguments);
+        command.arg("--state").arg(directory.path().join("state"));
+        command.arg("--socket").arg(directory.path().join("socket"));
+        let mut sensor = Self { program: Program::start(&mut command), directory };
+        sensor.await_answer();
+        sensor
+    }
+
+    fn await_answer(&mut self) {
+        let socket = self.socket();
+        crate::eventually("the sensor makes its socket", || {
+            let ended = self.program.ended();
+            assert!(ended.is_none(), "the sensor ended at its start: {ended:?}\n{}", self.program.stderr());
+            socket.exists().then_some(())
+        });
+        // It answers only when the hooks are attached.
+        let _ = self.status();
+    }
+
+    /// Where it serves.
+    #[must_use]
+    pub fn socket(&self) -> PathBuf {
+        self.path("socket")
+    }
+
+    /// A path in the sensor's own directory.
+    #[must_use]
+    pub fn path(&self, name: &str) -> PathBuf {
+        self.directory.path().join(name)
+    }
+
+    /// Its answer to `GetStatus`.
+    ///
+    /// # Panics
+    /// When it does not answer.
+    #[must_use]
+    pub fn status(&self) -> GetStatusResponse {
+        subscribe::runtime().block_on(async {
+            let call = async {
+                let mut client = SensorServiceClient::new(subscribe::channel(&self.socket()).await);
+                client.get_status(GetStatusRequest {}).await.expect("the sensor answers").into_inner()
+            };
+            tokio::time::timeout(DEADLINE, call).await.expect("the sensor answers in time")
+        })
+    }
+
+    /// Everything, from now on.
+    #[must_use]
+    pub fn subscribe(&self) -> Subscription {
+        Subscription::open(&self.socket(), Filter::default())
+    }
+
+    /// What this person does, from now on.
+    #[must_use]
+    pub fn follow(&self, person: &Person) -> Subscription {
+        Subscription::open(&self.socket(), Filter { uids: vec![person.auid], ..Filter::default() })
+    }
+
+    /// Events of one type, from now on.
+    #[must_use]
+    pub fn subscribe_to(&self, event_type: EventType) -> Subscription {
+        Subscription::open(&self.socket(), Filter { types: vec![event_type.into()], ..Filter::default() })
+    }
+
+    /// Waits until this process subscribes.
+    ///
+    /// # Panics
+    /// When it does not in time.
+    pub fn await_subscriber(&self, pid: u32) {
+        let peer = format!("pid {pid} ");
+        crate::eventually("the process subscribes", || {
+            self.status().subscribers.iter().any(|subscriber| subscriber.peer.starts_with(&peer)).then_some(())
+        });
+    }
+
+    /// The ids of the programs it has in the kernel.
+    ///
+    /// # Panics
+    /// When /proc does not have the process.
+    #[must_use]
+    pub fn kernel_programs(&self) -> Vec<u32> {
+        let descriptors = Path::new("/proc").join(self.program.pid().to_string()).join("fdinfo");
+        let entries = fs::read_dir(descriptors).expect("the sensor runs");
+        let mut ids: Vec<u32> = entries
+            .flatten()
+            .filter_map(|entry| fs::read_to_string(entry.path()).ok())
+            .flat_map(|info| {
+                let id = |line: &str| line.strip_prefix("prog_id:")?.trim().parse().ok();
+                info.lines().filter_map(id).collect::<Vec<_>>()
+            })
+            .collect();
+        ids.sort_unstable();
+        ids.dedup();
+        ids
+    }
+}

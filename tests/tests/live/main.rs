@@ -1,0 +1,23 @@
+//! End-to-end tests on the live kernel, one module per topic.
+#![expect(
+    clippy::expect_used,
+    clippy::indexing_slicing,
+    clippy::panic,
+    clippy::unwrap_used,
+    reason = "a test fails by panicking"
+)]
+
+mod acceptance;
+mod access;
+mod connects;
+mod counts;
+mod ends;
+mod errors;
+mod files;
+mod images;
+mod names;
+mod policy;
+mod privacy;
+mod processes;
+mod reflection;
+mod slow;
