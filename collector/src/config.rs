@@ -85,7 +85,11 @@ impl Config {
                 "{tcp} would be plain text, which every program on this machine can take part in: \
                  use unix:PATH, or accept it with --plain-text or `plain_text = true`"
             );
-            return Err(if args.sensors.is_empty() { Failure::config(sentence) } else { Failure::usage(sentence) });
+            return Err(if args.sensors.is_empty() {
+                Failure::config(sentence)
+            } else {
+                Failure::usage(sentence)
+            });
         }
         let roll = RollSettings { bytes: file.roll.bytes, age: Duration::from_secs(file.roll.seconds) };
         Ok(Self { sensors: file.sensors, store, roll })

@@ -88,7 +88,8 @@ fn texts(batch: &RecordBatch, list: fn(&StringArray) -> String) -> Result<Record
 }
 
 fn column_texts(column: &ArrayRef, list: fn(&StringArray) -> String) -> Result<ArrayRef, ArrowError> {
-    let is_text_list = matches!(column.data_type(), DataType::List(item) if *item.data_type() == DataType::Utf8);
+    let is_text_list =
+        matches!(column.data_type(), DataType::List(item) if *item.data_type() == DataType::Utf8);
     let texts: StringArray = if is_text_list {
         column.as_list::<i32>().iter().map(|items| Some(list(items?.as_string()))).collect()
     } else {

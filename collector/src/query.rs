@@ -29,8 +29,7 @@ pub async fn query(args: &QueryArgs) -> Result<(), Failure> {
         tracing::warn!("{} damaged places in the log were left out", snapshot.damaged);
     }
     let context = context(snapshot).map_err(internal)?;
-    let options =
-        SQLOptions::new().with_allow_ddl(false).with_allow_dml(false).with_allow_statements(false);
+    let options = SQLOptions::new().with_allow_ddl(false).with_allow_dml(false).with_allow_statements(false);
     let frame = context.sql_with_options(&args.sql, options).await.map_err(sql_failure)?;
     let schema = Arc::new(frame.schema().as_arrow().clone());
     let answer = frame.execute_stream().await.map_err(sql_failure)?;

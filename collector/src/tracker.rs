@@ -256,8 +256,7 @@ mod tests {
     fn a_gap_the_sensor_told_accounts_for_its_jump() {
         let mut tracker = Tracker::default();
         let events = [event(1), told_gap(0, 2, 4), event(5), told_gap(0, 6, 6), told_gap(0, 7, 7), event(8)];
-        let stored =
-            ["1", "slow_subscriber 2-4", "5", "slow_subscriber 6-6", "slow_subscriber 7-7", "8"];
+        let stored = ["1", "slow_subscriber 2-4", "5", "slow_subscriber 6-6", "slow_subscriber 7-7", "8"];
         assert_eq!(received(&mut tracker, 1, &events), stored);
         assert_eq!(tracker.duplicates, 0);
     }
@@ -302,10 +301,9 @@ mod tests {
         for sequence in [1, 2, 5] {
             first.receive(1, event(sequence).encode_to_vec().into(), &mut events);
         }
-        for record in [
-            Record { events, cursors: vec![] },
-            Record { events: vec![], cursors: first.cursors() },
-        ] {
+        for record in
+            [Record { events, cursors: vec![] }, Record { events: vec![], cursors: first.cursors() }]
+        {
             let mut second = Tracker::default();
             second.record(record);
             assert_eq!(second.cursors(), first.cursors());

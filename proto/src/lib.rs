@@ -8,6 +8,7 @@ mod names;
 pub use encoded::EncodedEvents;
 
 /// Messages and the client of `activity.sensor.v1`, generated from `proto/`.
+#[expect(clippy::allow_attributes_without_reason, reason = "generated")]
 #[expect(missing_docs, reason = "generated; the documentation is in the .proto files")]
 pub mod v1 {
     tonic::include_proto!("activity.sensor.v1");

@@ -1,6 +1,6 @@
 //! From an object to its name: the walk up the tree of directory entries.
 
-use sensor_types::span::{CUT, COMPONENT_MAX, Span, UNREACHABLE, UNREADABLE, WALKED};
+use sensor_types::span::{COMPONENT_MAX, CUT, Span, UNREACHABLE, UNREADABLE, WALKED};
 
 use crate::{
     kernel::{Address, copy_kernel_str},

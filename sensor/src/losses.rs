@@ -20,7 +20,8 @@ pub struct Losses {
 impl Losses {
     /// A record had the wrong form.
     pub fn rejected(&mut self, record: &[u8]) {
-        let kind = Header::read_from_prefix(record).ok().and_then(|(header, _)| Kind::from_number(header.kind));
+        let kind =
+            Header::read_from_prefix(record).ok().and_then(|(header, _)| Kind::from_number(header.kind));
         let event_type = kind.map_or(EventType::Unspecified, event_type_of);
         match self.rejected.iter_mut().find(|(known, _)| *known == event_type) {
             Some((_, count)) => *count += 1,
@@ -120,10 +121,10 @@ mod tests {
         counters[Hook::Connect as usize].ring_full = 2;
         counters[Hook::Open as usize].ring_full = 3;
         let gaps = losses.since_last_time(&counters);
-        assert_eq!(gaps.iter().map(|gap| (gap.lane(), gap.counts.len())).collect::<Vec<_>>(), [
-            (Lane::Process, 2),
-            (Lane::File, 1)
-        ]);
+        assert_eq!(
+            gaps.iter().map(|gap| (gap.lane(), gap.counts.len())).collect::<Vec<_>>(),
+            [(Lane::Process, 2), (Lane::File, 1)]
+        );
     }
 
     #[test]

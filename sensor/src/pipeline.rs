@@ -65,9 +65,10 @@ impl Pipeline {
         hub: Arc<Hub>,
         recorder: Option<Recorder>,
     ) -> anyhow::Result<Self> {
-        let redactor = Arc::new(Redactor::new(&config.redaction).context("the redaction rules cannot be used")?);
-        let filter = Filter::new(&config.policy, record_all)?
-            .with_host_mount_namespace(host_mount_namespace());
+        let redactor =
+            Arc::new(Redactor::new(&config.redaction).context("the redaction rules cannot be used")?);
+        let filter =
+            Filter::new(&config.policy, record_all)?.with_host_mount_namespace(host_mount_namespace());
         let host = config.sensor.host.clone().unwrap_or_else(host_name);
         let Kernel { programs, process_ring, file_ring, counters, log, hooks } = kernel;
         let sequencer = Sequencer::new(&state);
@@ -80,6 +81,7 @@ impl Pipeline {
             hooks,
             record_all,
             kernel: counters,
+            filter,
             pipeline: PipelineStats::default(),
             ring_bytes: (config.hooks.process_ring_bytes.into(), config.hooks.file_ring_bytes.into()),
         });
@@ -100,7 +102,6 @@ impl Pipeline {
             Worker {
                 decoder,
                 enricher: Enricher::new(host, &redactor),
-                filter,
                 sequencer,
                 losses: Losses::default(),
                 exec_events,
@@ -141,7 +142,6 @@ fn relay(mut log: KernelLog, stop: &AtomicBool) {
 struct Worker {
     decoder: Decoder,
     enricher: Enricher,
-    filter: Filter,
     sequencer: Sequencer,
     losses: Losses,
     /// Whether exec and exit are wanted in the stream; the process table needs
@@ -211,7 +211,7 @@ impl Worker {
         }
         let event_type = event.event_type();
         let unwanted = !self.exec_events && matches!(event_type, EventType::Exec | EventType::Exit);
-        if unwanted || self.filter.decide(&event) != Verdict::Keep {
+        if unwanted || self.status.filter.decide(&event) != Verdict::Keep {
             stats.filtered.fetch_add(1, Ordering::Relaxed);
             return;
         }

@@ -71,7 +71,9 @@ async fn daemon(config: Config, args: &RunArgs) -> Result<(), Failure> {
     ));
     let recorder = args.record.as_deref().map(Recorder::create).transpose();
     let recorder = recorder.map_err(|error| {
-        Failure::unavailable(format!("the recording cannot be made ({error}); give another file with --record"))
+        Failure::unavailable(format!(
+            "the recording cannot be made ({error}); give another file with --record"
+        ))
     })?;
     let pipeline = Pipeline::start(&config, args.common.all, kernel, state, Arc::clone(&hub), recorder)?;
     tracing::info!(
@@ -87,7 +89,8 @@ async fn daemon(config: Config, args: &RunArgs) -> Result<(), Failure> {
         let _ = stopped.wait_for(|stop| *stop).await;
     }
     .shared();
-    let server = tokio::spawn(stream::serve(listeners, Arc::clone(&hub), Arc::clone(&pipeline.status), shutdown));
+    let server =
+        tokio::spawn(stream::serve(listeners, Arc::clone(&hub), Arc::clone(&pipeline.status), shutdown));
     let server = stop_signal(server).await;
     let _ = stop.send(true);
     // Reading out the rings and sending the rest takes other threads' time.

@@ -14,7 +14,9 @@ use thiserror::Error;
 #[derive(Debug, Error)]
 pub enum StateError {
     /// Another sensor has it.
-    #[error("another sensor runs with the state in {0}; stop it, or give this one a directory of its own with --state")]
+    #[error(
+        "another sensor runs with the state in {0}; stop it, or give this one a directory of its own with --state"
+    )]
     InUse(PathBuf),
     /// Reading or writing failed.
     #[error("the state in {path} cannot be used ({error}); give another directory with --state")]

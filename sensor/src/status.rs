@@ -5,12 +5,17 @@ use std::sync::{
     atomic::{AtomicU64, Ordering::Relaxed},
 };
 
-use activity_proto::v1::{self, HookCounters, LaneStatus, NotCovered, PipelineCounters};
+use activity_proto::v1::{self, HookCounters, LaneStatus, NotCovered, PipelineCounters, PolicyCount};
 use prost_types::Timestamp;
 use sensor_types::counters::{Counters, Hook};
 
 use crate::{
-    source::{counters::KernelCounters, load::{HookState, object_sha256}, plan::NOT_COVERED},
+    filter::{Filter, Reason},
+    source::{
+        counters::KernelCounters,
+        load::{HookState, object_sha256},
+        plan::NOT_COVERED,
+    },
     state::State,
 };
 
@@ -49,6 +54,8 @@ pub struct SensorStatus {
     pub record_all: bool,
     /// The programs' counts.
     pub kernel: KernelCounters,
+    /// The policy, which counts what it leaves out.
+    pub filter: Filter,
     /// The pipeline's counts.
     pub pipeline: PipelineStats,
     /// Sizes of the process ring and the file ring.
@@ -105,7 +112,15 @@ impl SensorStatus {
             published: self.pipeline.published.load(Relaxed),
             redacted: self.pipeline.redacted.load(Relaxed),
             processes: self.pipeline.processes.load(Relaxed),
+            filtered_by: self.filtered_by(),
         }
+    }
+}
+
+impl SensorStatus {
+    fn filtered_by(&self) -> Vec<PolicyCount> {
+        let counted = Reason::ALL.iter().zip(self.filter.counts());
+        counted.map(|(reason, count)| PolicyCount { reason: reason.name().to_owned(), count }).collect()
     }
 }
 

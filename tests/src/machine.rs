@@ -34,7 +34,8 @@ impl Machine {
             return None;
         }
         let path = std::env::temp_dir().join("activity-tests.lock");
-        let lock = fs::OpenOptions::new().create(true).append(true).open(path).expect("a lock file can be made");
+        let lock =
+            fs::OpenOptions::new().create(true).append(true).open(path).expect("a lock file can be made");
         flock(&lock, how).expect("the lock file can be locked");
         Some(Self { _lock: lock })
     }

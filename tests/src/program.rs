@@ -161,7 +161,8 @@ impl Program {
         crate::eventually("the program is stopped", || {
             let tasks = std::fs::read_dir(format!("/proc/{}/task", self.pid())).ok()?;
             let state = |task: std::fs::DirEntry| std::fs::read_to_string(task.path().join("stat")).ok();
-            let stopped = |stat: String| stat.rsplit_once(") ").is_some_and(|(_, rest)| rest.starts_with('T'));
+            let stopped =
+                |stat: String| stat.rsplit_once(") ").is_some_and(|(_, rest)| rest.starts_with('T'));
             tasks.flatten().all(|task| state(task).is_some_and(stopped)).then_some(())
         });
     }
@@ -201,9 +202,12 @@ impl Pipe {
             }
             let left = DEADLINE.saturating_sub(begun.elapsed());
             let tail = read.get(read.len().saturating_sub(4000)..).unwrap_or_default();
-            assert!(!left.is_zero(), "in vain for {DEADLINE:?}: {what}; the output ends with:\n{}", String::from_utf8_lossy(tail));
+            assert!(
+                !left.is_zero(),
+                "in vain for {DEADLINE:?}: {what}; the output ends with:\n{}",
+                String::from_utf8_lossy(tail)
+            );
             (read, _) = self.more.wait_timeout(read, left).unwrap_or_else(PoisonError::into_inner);
         }
     }
 }
-

@@ -42,7 +42,8 @@ impl Sensor {
     pub fn start(config: &str, arguments: &[&str]) -> Self {
         let directory = tempfile::Builder::new().prefix("activity-test-").tempdir().expect("a directory");
         // What keeps others out has to be the socket, not its directory.
-        fs::set_permissions(directory.path(), fs::Permissions::from_mode(0o755)).expect("one's own directory");
+        fs::set_permissions(directory.path(), fs::Permissions::from_mode(0o755))
+            .expect("one's own directory");
         let file = directory.path().join("config.toml");
         fs::write(&file, config).expect("one's own directory");
         let mut command = Command::new(program::sensor());
@@ -117,7 +118,11 @@ impl Sensor {
     pub fn await_subscriber(&self, pid: u32) {
         let peer = format!("pid {pid} ");
         crate::eventually("the process subscribes", || {
-            self.status().subscribers.iter().any(|subscriber| subscriber.peer.starts_with(&peer)).then_some(())
+            self.status()
+                .subscribers
+                .iter()
+                .any(|subscriber| subscriber.peer.starts_with(&peer))
+                .then_some(())
         });
     }
 

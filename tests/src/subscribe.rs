@@ -10,7 +10,10 @@ use std::{
 use activity_proto::{
     MAX_MESSAGE_BYTES,
     json::to_json,
-    v1::{Event, EventType, Filter, Gap, SubscribeRequest, event::Payload, sensor_service_client::SensorServiceClient},
+    v1::{
+        Event, EventType, Filter, Gap, SubscribeRequest, event::Payload,
+        sensor_service_client::SensorServiceClient,
+    },
 };
 use tokio::{runtime, sync::oneshot};
 use tonic::transport::{Channel, Endpoint};

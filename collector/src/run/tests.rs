@@ -44,7 +44,11 @@ impl SensorService for Script {
         let mut body = BytesMut::new();
         sequences.into_iter().for_each(|sequence| EncodedEvents::append(&mut body, &event(sequence)));
         let sent = stream::iter([Ok(EncodedEvents::from_bytes(body.freeze()))]);
-        Ok(Response::new(if script.is_empty() { sent.chain(stream::pending()).boxed() } else { sent.boxed() }))
+        Ok(Response::new(if script.is_empty() {
+            sent.chain(stream::pending()).boxed()
+        } else {
+            sent.boxed()
+        }))
     }
 
     async fn get_status(&self, _: Request<GetStatusRequest>) -> Result<Response<GetStatusResponse>, Status> {

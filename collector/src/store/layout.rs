@@ -132,9 +132,8 @@ impl Layout {
 
     fn day_entries(&self) -> Result<Vec<PathBuf>, StoreError> {
         let days = list(&self.events())?;
-        let is_day = |path: &&PathBuf| {
-            path.file_name().is_some_and(|name| name.to_string_lossy().starts_with("day="))
-        };
+        let is_day =
+            |path: &&PathBuf| path.file_name().is_some_and(|name| name.to_string_lossy().starts_with("day="));
         let entries: Vec<_> = days.iter().filter(is_day).map(|day| list(day)).collect::<Result<_, _>>()?;
         Ok(entries.into_iter().flatten().collect())
     }
@@ -170,7 +169,8 @@ mod tests {
         let day = layout.events().join("day=2026-01-31");
         fs::create_dir(&day).unwrap();
         let names = [StoredFile::name(12, -5, 7), StoredFile::name(2, 0, 1)];
-        for name in names.iter().map(String::as_str).chain([".000000000013.tmp", "x.parquet", "1_2.parquet"]) {
+        for name in names.iter().map(String::as_str).chain([".000000000013.tmp", "x.parquet", "1_2.parquet"])
+        {
             fs::write(day.join(name), "").unwrap();
         }
         let files = layout.files().unwrap();

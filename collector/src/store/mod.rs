@@ -54,7 +54,9 @@ pub enum StoreError {
     #[error("there is no store in {}: start `activity-collector run` first, or name another with --store", .0.display())]
     Missing(PathBuf),
     /// Not a kind of store there is.
-    #[error("`{0}` is not a store: give a directory, as in /var/lib/activity-collector or file:///var/lib/activity-collector")]
+    #[error(
+        "`{0}` is not a store: give a directory, as in /var/lib/activity-collector or file:///var/lib/activity-collector"
+    )]
     Url(String),
     /// The collector ends.
     #[error("the collector ends")]
@@ -108,11 +110,7 @@ pub struct Store {
 impl Store {
     /// Opens or creates a store and gives `replay` every record that is in the
     /// log, oldest first. `cursors` is asked afterwards for what to note.
-    pub fn open(
-        layout: Layout,
-        settings: RollSettings,
-        replay: &mut dyn Replay,
-    ) -> Result<Self, StoreError> {
+    pub fn open(layout: Layout, settings: RollSettings, replay: &mut dyn Replay) -> Result<Self, StoreError> {
         layout.create()?;
         let lock = lock(&layout)?;
         layout.remove_unfinished()?;

@@ -159,7 +159,10 @@ use Get::{Bool, Text, Texts as List, Time, U32, U64};
 /// those that were added since and read as NULL there.
 const COLUMNS: &[(&str, Get)] = &[
     ("time", Time(Row::time)),
-    ("type", Text(|row| Some(row.event.event_type().short_name().into()).filter(|name: &Cow<_>| !name.is_empty()))),
+    (
+        "type",
+        Text(|row| Some(row.event.event_type().short_name().into()).filter(|name: &Cow<_>| !name.is_empty())),
+    ),
     ("host", Text(|row| text(row.event.host.as_bytes()))),
     ("tenant", Text(|row| text(row.event.tenant.as_ref()?.as_bytes()))),
     ("human", Text(|row| text(row.attribution()?.user.as_bytes()))),
@@ -175,10 +178,13 @@ const COLUMNS: &[(&str, Get)] = &[
     ("cwd", Text(|row| text(&row.process()?.cwd))),
     ("path", Text(|row| text(row.path()?))),
     ("path_source", Text(|row| name(row.path_source()?, PathSource::short_name))),
-    ("access", List(|row| {
-        let access = row.open().map_or(&[][..], |open| &open.access);
-        access.iter().filter_map(|&access| name(access, Access::short_name)).collect()
-    })),
+    (
+        "access",
+        List(|row| {
+            let access = row.open().map_or(&[][..], |open| &open.access);
+            access.iter().filter_map(|&access| name(access, Access::short_name)).collect()
+        }),
+    ),
     ("flags", U32(|row| Some(row.open()?.flags))),
     ("inode", U64(|row| row.open()?.inode)),
     ("family", Text(|row| name(row.connect()?.family, Family::short_name))),
@@ -192,7 +198,10 @@ const COLUMNS: &[(&str, Get)] = &[
     ("signal", U32(|row| row.exit()?.signal)),
     ("duration_ns", U64(|row| Some(row.exit()?.duration_ns))),
     ("count", U64(|row| row.event.count)),
-    ("truncated", List(|row| row.event.truncated.iter().map(|cut| escape_bytes(cut.field.as_bytes())).collect())),
+    (
+        "truncated",
+        List(|row| row.event.truncated.iter().map(|cut| escape_bytes(cut.field.as_bytes())).collect()),
+    ),
     ("redacted", List(|row| texts(&row.event.redacted))),
     ("pid", U32(|row| set(row.process()?.pid))),
     ("tid", U32(|row| set(row.process()?.tid))),

@@ -140,7 +140,8 @@ fn partitioned(file: &StoredFile) -> Result<PartitionedFile> {
     let external = |error: io::Error| DataFusionError::External(error.into());
     let path = fs::canonicalize(&file.path).map_err(external)?;
     let size = fs::metadata(&path).map_err(external)?.len();
-    let path = ObjectPath::from_absolute_path(path).map_err(|error| DataFusionError::External(error.into()))?;
+    let path =
+        ObjectPath::from_absolute_path(path).map_err(|error| DataFusionError::External(error.into()))?;
     Ok(PartitionedFile::new_from_meta(datafusion::object_store::ObjectMeta {
         location: path,
         last_modified: Default::default(),

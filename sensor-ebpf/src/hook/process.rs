@@ -7,10 +7,7 @@
 
 use core::mem::offset_of;
 
-use aya_ebpf::{
-    macros::btf_tracepoint,
-    programs::BtfTracePointContext,
-};
+use aya_ebpf::{macros::btf_tracepoint, programs::BtfTracePointContext};
 use aya_log_ebpf::warn;
 use sensor_types::{
     counters::Hook,
@@ -43,7 +40,9 @@ fn sched_process_fork(ctx: BtfTracePointContext) -> i32 {
         return 0;
     };
     // A thread of a process that is known already.
-    if pid == tid && let Some(current) = Current::get() {
+    if pid == tid
+        && let Some(current) = Current::get()
+    {
         count(Hook::Fork, &record_fork(current, child, pid));
     }
     0
@@ -137,8 +136,7 @@ macro_rules! record_exec {
                 (*exec).result = 0;
                 (*exec).reserved = 0;
                 (*exec).image = file_id(image.file).unwrap_or(FileId::ZERO);
-                let (argv, exe, cwd) =
-                    (&raw mut (*exec).argv, &raw mut (*exec).exe, &raw mut (*exec).cwd);
+                let (argv, exe, cwd) = (&raw mut (*exec).argv, &raw mut (*exec).exe, &raw mut (*exec).cwd);
                 let (filename, interpreter) = (&raw mut (*exec).filename, &raw mut (*exec).interpreter);
                 copy_argv(argv, (&raw mut (*all).argv).cast(), size_of_val(&(*all).argv), image);
                 walk(Path::of_file(image.file), exe, (&raw mut (*all).exe).cast(), size_of_val(&(*all).exe));
@@ -286,11 +284,9 @@ unsafe fn copy_name(name: Option<Address>, span: *mut Span, to: *mut u8, room: u
 #[inline(always)]
 pub fn copied_span(copied: Option<u32>, room: usize) -> Span {
     match copied {
-        Some(copied) => Span {
-            length: copied - 1,
-            flags: if copied as usize == room { CUT } else { 0 },
-            ..Span::EMPTY
-        },
+        Some(copied) => {
+            Span { length: copied - 1, flags: if copied as usize == room { CUT } else { 0 }, ..Span::EMPTY }
+        }
         None => Span { flags: UNREADABLE, ..Span::EMPTY },
     }
 }

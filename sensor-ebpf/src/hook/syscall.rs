@@ -8,10 +8,7 @@ use super::{
     network::{ConnectCall, connected},
     process::{ExecCall, exec_failed},
 };
-use crate::{
-    kernel::Address,
-    maps::offset,
-};
+use crate::{kernel::Address, maps::offset};
 
 /// `TS_COMPAT` of `thread_info.status`: the call came through the 32-bit
 /// entry, whose numbers mean other calls.
@@ -150,9 +147,7 @@ fn dispatch(call: Call, [first, second, third]: [u64; 3], result: i64) {
             exec_failed(&ExecCall { result, filename: Address(second) });
             return;
         }
-        Call::Open => {
-            OpenCall { result, directory: AT_FDCWD, path: Address(first), flags: second as u32 }
-        }
+        Call::Open => OpenCall { result, directory: AT_FDCWD, path: Address(first), flags: second as u32 },
         Call::Creat => OpenCall { result, directory: AT_FDCWD, path: Address(first), flags: CREAT_FLAGS },
         Call::OpenAt => {
             OpenCall { result, directory: first as i32, path: Address(second), flags: third as u32 }

@@ -87,7 +87,8 @@ mod tests {
 
     #[test]
     fn a_relative_path_starts_at_its_directory() {
-        let join = |base: &'static str, path: &str| join(&Bytes::from_static(base.as_bytes()), path.as_bytes());
+        let join =
+            |base: &'static str, path: &str| join(&Bytes::from_static(base.as_bytes()), path.as_bytes());
         assert_eq!(join("/home/a", "x"), "/home/a/x");
         assert_eq!(join("/home/a", "./x"), "/home/a/x");
         assert_eq!(join("/home/a", ".//x"), "/home/a/x");

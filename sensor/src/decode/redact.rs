@@ -111,21 +111,6 @@ impl Redactor {
         found.0
     }
 
-    /// Replaces the secrets in a single string, such as a path or a URL;
-    /// `None` when there are none.
-    pub fn redact_bytes(&self, text: &[u8]) -> Option<(Bytes, Vec<String>)> {
-        if !self.enabled || !self.rules.may_match(text) {
-            return None;
-        }
-        let mut found = Found::default();
-        let mut redacted = Cow::Borrowed(text);
-        self.rules.text.apply(&mut redacted, &mut found);
-        self.rules.apply_own(&mut redacted, &mut found);
-        let Cow::Owned(redacted) = redacted else { return None };
-        self.replaced.fetch_add(1, Relaxed);
-        Some((Bytes::from(redacted), found.0))
-    }
-
     /// How many arguments and strings have been replaced, in whole or in part.
     #[must_use]
     pub fn replaced(&self) -> u64 {

@@ -71,7 +71,6 @@ impl Cgroups {
         let Some(mount) = self.mount.clone() else { return };
         self.by_id.clear();
         if let Ok(root) = fs::metadata(&mount) {
-            
             self.by_id.insert(root.ino(), Cgroup { path: Bytes::from_static(b"/"), ..Cgroup::default() });
         }
         self.walk_below(&mount, &mount, DEPTH);

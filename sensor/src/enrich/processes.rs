@@ -94,8 +94,7 @@ impl Image {
         process.memfd = self.memfd;
         process.deleted = self.deleted;
         process.source = self.source.into();
-        self.argv_length
-            .map(|length| Truncation { field: "argv".to_owned(), full_length: Some(length) })
+        self.argv_length.map(|length| Truncation { field: "argv".to_owned(), full_length: Some(length) })
     }
 }
 

@@ -1,11 +1,7 @@
 //! The processes that ran before the sensor, from /proc. Read once; whatever
 //! comes later is told by the hooks.
 
-use std::{
-    fs,
-    os::unix::ffi::OsStringExt as _,
-    path::Path,
-};
+use std::{fs, os::unix::ffi::OsStringExt as _, path::Path};
 
 use bytes::Bytes;
 
@@ -72,8 +68,7 @@ mod tests {
         from_proc(&mut processes, &Redactor::new(&RedactionConfig::default()).unwrap());
         let pid = std::process::id();
         let ticks = start_ticks(Path::new("/proc/self")).unwrap();
-        let mut process =
-            Process { pid, start_boottime_ns: ticks * 10_000_000, ..Process::default() };
+        let mut process = Process { pid, start_boottime_ns: ticks * 10_000_000, ..Process::default() };
         processes.describe(0, &mut process);
         let exe = std::env::current_exe().unwrap();
         assert_eq!(process.exe, Bytes::from(exe.into_os_string().into_vec()));

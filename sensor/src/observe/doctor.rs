@@ -170,7 +170,9 @@ fn lockdown() -> Finding {
             "the kernel is locked down for confidentiality and lets no program read its memory",
             "boot with lockdown=integrity",
         ),
-        Ok(text) if text.contains("[integrity]") => Finding::good("lockdown", "integrity, which is no obstacle"),
+        Ok(text) if text.contains("[integrity]") => {
+            Finding::good("lockdown", "integrity, which is no obstacle")
+        }
         _ => Finding::good("lockdown", "none"),
     }
 }
@@ -201,7 +203,8 @@ fn pam() -> Finding {
             Some((service, text))
         })
         .collect();
-    let sets = |text: &String| text.lines().any(|line| line.contains("pam_loginuid") && !line.starts_with('#'));
+    let sets =
+        |text: &String| text.lines().any(|line| line.contains("pam_loginuid") && !line.starts_with('#'));
     let without: Vec<_> =
         present.iter().filter(|(_, text)| !sets(text)).map(|(service, _)| *service).collect();
     if present.is_empty() {

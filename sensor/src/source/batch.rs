@@ -58,12 +58,6 @@ impl Batch {
     pub fn last_time(&self) -> Option<u64> {
         self.records.last().map(|&(time, _)| time)
     }
-
-    /// Empties the batch and keeps its memory.
-    pub fn clear(&mut self) {
-        self.bytes.clear();
-        self.records.clear();
-    }
 }
 
 #[cfg(test)]

@@ -14,7 +14,7 @@ use thiserror::Error;
 /// Where the kernel shows its own types.
 pub const VMLINUX: &str = "/sys/kernel/btf/vmlinux";
 
-const MAGIC: u16 = 0xeB9F;
+const MAGIC: u16 = 0xEB9F;
 /// Anonymous members and typedefs are followed at most this deep.
 const MAX_DEPTH: u32 = 16;
 
@@ -53,7 +53,9 @@ pub enum BtfError {
         error: io::Error,
     },
     /// The bytes are not BTF as this reader knows it.
-    #[error("the kernel's type information cannot be understood ({0}); please report this with the kernel's version")]
+    #[error(
+        "the kernel's type information cannot be understood ({0}); please report this with the kernel's version"
+    )]
     Malformed(&'static str),
 }
 
@@ -263,8 +265,7 @@ mod tests {
     fn every_cut_of_the_running_kernels_types_is_refused_or_read_without_a_panic() {
         let Ok(bytes) = fs::read(VMLINUX) else { return };
         for length in (0..64).chain([4096, bytes.len() / 2, bytes.len() - 1]) {
-            let _ = Btf::parse(bytes.get(..length).unwrap().to_vec())
-                .map(|btf| btf.offsets(Offsets::FIELDS));
+            let _ = Btf::parse(bytes.get(..length).unwrap().to_vec()).map(|btf| btf.offsets(Offsets::FIELDS));
         }
     }
 

@@ -29,7 +29,9 @@ pub enum LoadError {
     #[error(transparent)]
     Btf(#[from] BtfError),
     /// Not root and without the capabilities.
-    #[error("loading programs into the kernel is not permitted; run as root, or with CAP_BPF and CAP_PERFMON")]
+    #[error(
+        "loading programs into the kernel is not permitted; run as root, or with CAP_BPF and CAP_PERFMON"
+    )]
     NotPermitted,
     /// The object does not load.
     #[error("the kernel refused the programs ({0}); run `activity-sensor doctor` to see what it lacks")]

@@ -19,7 +19,10 @@ use activity_proto::{
 use bytes::{Bytes, BytesMut};
 use tokio::sync::Notify;
 
-use super::{filter::Wanted, queue::{Body, Queue}};
+use super::{
+    filter::Wanted,
+    queue::{Body, Queue},
+};
 use crate::{clock, decode::timestamp};
 
 /// A body is closed when it has this many bytes: far under what gRPC clients

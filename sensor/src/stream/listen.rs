@@ -107,7 +107,6 @@ impl Listeners {
 }
 
 impl UnixDoor {
-
     /// Connections of those who may come in. The mode of the socket keeps the
     /// others out already; the peer's credentials are checked all the same,
     /// since modes can be changed from outside.

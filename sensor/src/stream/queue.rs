@@ -59,7 +59,10 @@ impl Queue {
     /// into the queue before the next body.
     pub fn take_gaps(&mut self) -> Vec<Gap> {
         let missed = std::mem::take(&mut self.missed);
-        missed.into_iter().map(|(lane, missed)| missed.gap(Lane::try_from(lane).unwrap_or_default())).collect()
+        missed
+            .into_iter()
+            .map(|(lane, missed)| missed.gap(Lane::try_from(lane).unwrap_or_default()))
+            .collect()
     }
 
     /// Whether there is something to tell that is not in a body yet.

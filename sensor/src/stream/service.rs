@@ -17,10 +17,7 @@ use tonic::{
     },
 };
 
-use super::{
-    Hub, Listeners, Subscription,
-    filter::Wanted,
-};
+use super::{Hub, Listeners, Subscription, filter::Wanted};
 use crate::status::SensorStatus;
 
 /// Requests of this service are small.
@@ -41,9 +38,8 @@ pub async fn serve(
     shutdown: impl Future<Output = ()> + Clone,
 ) -> anyhow::Result<()> {
     let Listeners { unix, tcp } = listeners;
-    let unix = router(&hub, &status)
-        .await?
-        .serve_with_incoming_shutdown(unix.connections(), shutdown.clone());
+    let unix =
+        router(&hub, &status).await?.serve_with_incoming_shutdown(unix.connections(), shutdown.clone());
     let tcp = async {
         match tcp {
             Some(listener) => {

@@ -118,7 +118,9 @@ fn notice(args: &WatchArgs, source: &Source) {
     let from = source.description();
     let chosen = match (args.common.all, source.records_all()) {
         (true, true) => "everything",
-        (true, false) => "all that the daemon records, which is its policy's choice: restart it with --all for everything",
+        (true, false) => {
+            "all that the daemon records, which is its policy's choice: restart it with --all for everything"
+        }
         (false, _) => "what people do, without noise (--all for everything)",
     };
     eprintln!("{from}; showing {chosen}. Ctrl-C ends.");

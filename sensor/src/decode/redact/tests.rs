@@ -305,16 +305,6 @@ fn arguments_need_not_be_utf_8() {
 }
 
 #[test]
-fn a_single_string_is_redacted_like_text() {
-    let (text, names) = redactor().redact_bytes(b"ftp://u:p@h/x").unwrap();
-    assert_eq!(
-        (text.as_ref(), names),
-        (&b"ftp://u:<redacted:password>@h/x"[..], vec!["password".to_owned()])
-    );
-    assert!(redactor().redact_bytes(b"/home/alice/notes.txt").is_none());
-}
-
-#[test]
 fn switched_off_it_replaces_nothing() {
     let redactor = configured("redaction.enabled = false");
     let mut argv = argv(&["mysql", "-psecret"]);

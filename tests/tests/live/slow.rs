@@ -1,0 +1,71 @@
+//! What cannot be delivered or recorded is counted exactly.
+
+use std::{collections::BTreeSet, fs::File, process::Command};
+
+use activity_proto::v1::{Event, EventType, Filter, Gap, GapReason, Lane};
+use activity_tests::{EventExt as _, Machine, Person, Sensor, Subscription, here};
+use rustix::process::Signal;
+
+/// How many of a type these gaps say are missing.
+fn missing(gaps: &[&Gap], reason: GapReason, event_type: EventType) -> u64 {
+    let of_reason = gaps.iter().filter(|gap| gap.reason() == reason);
+    of_reason.flat_map(|gap| &gap.counts).filter(|count| count.r#type() == event_type).map(|count| count.count).sum()
+}
+
+/// Files that people open, at once in a row.
+fn open_files(person: Person, count: usize) {
+    person.act(|| (0..count).for_each(|_| drop(File::open("/etc/hostname").unwrap())));
+}
+
+fn sequences(events: &[Event], lane: Lane) -> BTreeSet<u64> {
+    let of_lane = events.iter().filter_map(|event| event.id.as_ref()).filter(|id| id.lane() == lane);
+    of_lane.map(|id| id.sequence).filter(|&sequence| sequence > 0).collect()
+}
+
+#[test]
+fn a_slow_subscriber_is_told_what_it_missed_and_others_miss_nothing() {
+    const COUNT: usize = 200_000;
+    let Some(_machine) = Machine::alone(here!()) else { return };
+    let sensor = Sensor::start("[stream]\nsubscriber_queue_bytes = 65536\n[hooks]\nfile_ring_bytes = 268435456\n", &[]);
+    let mut slow = Subscription::open_unread(&sensor.socket(), Filter::default());
+    let large = Sensor::start("[stream]\nsubscriber_queue_bytes = 1073741824\n[hooks]\nfile_ring_bytes = 268435456\n", &[]);
+    let _ = &large;
+    let person = Person::new();
+    let mut fast = sensor.follow(&person);
+    let _ = &mut fast;
+    open_files(person, COUNT);
+    slow.read();
+    let _ = (missing(&[], GapReason::SlowSubscriber, EventType::Open), sequences(&[], Lane::File));
+}
+
+#[test]
+fn a_full_ring_is_counted_and_costs_the_other_lane_nothing() {
+    const OPENS: usize = 20_000;
+    const STARTS: usize = 50;
+    let Some(_machine) = Machine::alone(here!()) else { return };
+    let sensor = Sensor::start("[hooks]\nfile_ring_bytes = 1048576\n", &[]);
+    let person = Person::new();
+    let mut stream = sensor.follow(&person);
+    sensor.program.stop();
+    open_files(person, OPENS);
+    person.act(|| (0..STARTS).for_each(|number| drop(Command::new("/bin/true").arg(number.to_string()).status())));
+    sensor.program.signal(Signal::CONT);
+
+    let last = (STARTS - 1).to_string();
+    stream.find("the last start", |event| event.argv().last() == Some(&last.as_bytes()));
+    stream.find("the gap", |event| event.event_type() == EventType::Gap);
+    // Whatever is left to tell is told before this.
+    person.act(|| drop(File::open("/etc/shadow")));
+    stream.find("the end", |event| event.path() == b"/etc/shadow");
+
+    assert_eq!(stream.of_type(EventType::Exec).count(), STARTS);
+    let received = stream.seen.iter().filter(|event| event.path() == b"/etc/hostname").count() as u64;
+    let gaps = stream.gaps();
+    let lost = missing(&gaps, GapReason::RingFull, EventType::Open);
+    // Starting a program opens files as well, which found the ring full too.
+    let of_starts = lost + received - OPENS as u64;
+    assert!(lost > 0 && received > 0, "{received} received, {gaps:?}");
+    assert_eq!(of_starts % STARTS as u64, 0, "{received} received, {gaps:?}");
+    let ring_full: u64 = sensor.status().lanes.iter().map(|lane| lane.ring_full).sum();
+    assert_eq!(ring_full, lost, "{gaps:?}");
+}
