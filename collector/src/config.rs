@@ -176,7 +176,7 @@ mod tests {
         ] {
             assert_eq!(parse(text).unwrap_err(), (line, sentence.to_owned()), "{text}");
         }
-        let (line, sentence) = parse("sensors = [\n'10.0.0.1:1']").unwrap_err();
+        let (line, sentence) = parse("\nsensors = ['10.0.0.1:1']").unwrap_err();
         assert_eq!(line, 2);
         assert!(sentence.contains("mutual TLS"), "{sentence}");
     }

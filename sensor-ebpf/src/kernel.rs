@@ -1,7 +1,9 @@
 //! The only place that reads kernel and user memory.
 
+use core::mem::MaybeUninit;
+
 use aya_ebpf::helpers::{
-    bpf_probe_read_kernel, bpf_probe_read_user,
+    bpf_probe_read_user,
     generated::{
         bpf_probe_read_kernel as raw_read_kernel, bpf_probe_read_kernel_str,
         bpf_probe_read_user as raw_read_user, bpf_probe_read_user_str,
@@ -40,15 +42,39 @@ impl Address {
         if offset == MISSING as usize {
             return None;
         }
-        // SAFETY: the helper checks the address and fails instead of faulting;
-        // every `T` used here is valid for any bytes.
-        unsafe { bpf_probe_read_kernel((self.add(offset)).0 as *const T) }.ok()
+        let mut value = MaybeUninit::<T>::zeroed();
+        // SAFETY: the helper checks the address and fails instead of faulting,
+        // and `value` has room for a `T`.
+        let result = unsafe {
+            raw_read_kernel(value.as_mut_ptr().cast(), size_of::<T>() as u32, self.add(offset).0 as *const _)
+        };
+        // SAFETY: every `T` used here is valid for any bytes.
+        (result == 0).then_some(unsafe { value.assume_init() })
+    }
+
+    /// A pointer member; null when it cannot be read, as the helper leaves
+    /// zeros then. Without a branch, for loops: the verifiers of old kernels
+    /// refuse the undefined value that the compiler puts beside a `None`.
+    #[inline(always)]
+    pub fn pointer(self, offset: usize) -> Self {
+        let mut value = 0_u64;
+        if offset != MISSING as usize {
+            // SAFETY: as in `read`.
+            unsafe { raw_read_kernel((&raw mut value).cast(), 8, self.add(offset).0 as *const _) };
+        }
+        Self(value)
+    }
+
+    #[inline(always)]
+    pub fn is_null(self) -> bool {
+        self.0 == 0
     }
 
     /// Follows a pointer member; `None` when it is null or not readable.
     #[inline(always)]
     pub fn follow(self, offset: usize) -> Option<Self> {
-        self.read::<u64>(offset).filter(|&pointer| pointer != 0).map(Self)
+        let pointer = self.pointer(offset);
+        (!pointer.is_null()).then_some(pointer)
     }
 
     /// Copies a value from the calling process's memory.
@@ -59,15 +85,15 @@ impl Address {
     }
 }
 
-/// `length`, if it is neither zero nor more than `most`.
+/// `value`, if it is not more than `most`.
 ///
 /// The compiler may compare one register and use another that it knows to be
 /// equal; the verifier does not know. So the value is hidden from the compiler
 /// before, and is 64 bits wide, as registers are.
 #[inline(always)]
-pub fn bounded(length: u64, most: usize) -> Option<u32> {
-    let length = core::hint::black_box(length);
-    (length != 0 && length <= most as u64).then_some(length as u32)
+pub fn at_most(value: u64, most: usize) -> Option<usize> {
+    let value = core::hint::black_box(value);
+    (value <= most as u64).then_some(value as usize)
 }
 
 /// Copies a NUL-ended kernel string of at most `room` bytes, its NUL included,

@@ -3,7 +3,7 @@
 use sensor_types::span::{COMPONENT_MAX, CUT, Span, UNREACHABLE, UNREADABLE, WALKED};
 
 use crate::{
-    kernel::{Address, copy_kernel_str},
+    kernel::{Address, at_most, copy_kernel_str},
     maps::offset,
 };
 
@@ -52,42 +52,45 @@ impl Path {
     /// ring buffer's record.
     #[inline(always)]
     pub unsafe fn write(self, span: *mut Span, to: *mut u8, room: usize) {
-        let last_start = (room - COMPONENT_MAX) as u32;
+        let last_start = room - COMPONENT_MAX;
         // SAFETY: `span` is valid as the caller promises.
         let mut span = unsafe { Record::begin(span, WALKED) };
         let mut mnt = self.mnt;
         let mut dentry = self.dentry;
-        let mut root = mnt.read::<u64>(offset!(vfsmount_root)).unwrap_or(0);
+        let mut root = mnt.pointer(offset!(vfsmount_root));
         let mut step = 0;
         loop {
             if step == STEPS {
                 return span.flag(CUT);
             }
             step += 1;
-            if dentry.0 == root {
+            if dentry == root {
                 // The top of one mount: go on where it is mounted.
                 let mount = mnt.sub(offset!(mount_mnt));
-                let Some(parent) = mount.follow(offset!(mount_parent)) else {
+                let parent = mount.pointer(offset!(mount_parent));
+                if parent.is_null() {
                     return span.flag(UNREADABLE);
-                };
+                }
                 if parent == mount {
                     return;
                 }
-                dentry = Address(mount.read(offset!(mount_mountpoint)).unwrap_or(0));
+                dentry = mount.pointer(offset!(mount_mountpoint));
                 mnt = parent.add(offset!(mount_mnt));
-                root = mnt.read::<u64>(offset!(vfsmount_root)).unwrap_or(0);
+                root = mnt.pointer(offset!(vfsmount_root));
                 continue;
             }
-            let Some(parent) = dentry.follow(offset!(dentry_parent)) else {
+            let parent = dentry.pointer(offset!(dentry_parent));
+            if parent.is_null() {
                 return span.flag(UNREADABLE);
-            };
-            let written = span.length();
-            if written > last_start {
-                return span.flag(CUT);
             }
-            let name = Address(dentry.read(offset!(dentry_name)).unwrap_or(0));
+            let name = dentry.pointer(offset!(dentry_name));
+            // Checked right before the use: a value that is kept on the stack
+            // meanwhile is unbounded again to kernels before 6.12.
+            let Some(written) = at_most(u64::from(span.length()), last_start) else {
+                return span.flag(CUT);
+            };
             // SAFETY: `written` is at most `room - COMPONENT_MAX`.
-            let copied = unsafe { copy_kernel_str(to.add(written as usize), COMPONENT_MAX as u32, name) };
+            let copied = unsafe { copy_kernel_str(to.add(written), COMPONENT_MAX as u32, name) };
             let Some(copied) = copied else {
                 return span.flag(UNREADABLE);
             };

@@ -139,6 +139,20 @@ impl Program {
         kill_process(pid, signal).expect("the process is there");
     }
 
+    /// Waits until it takes care of a signal itself, which it begins with at the
+    /// end of its start.
+    ///
+    /// # Panics
+    /// After the deadline.
+    pub fn await_handler(&self, signal: Signal) {
+        let bit = 1_u64 << (signal.as_raw() - 1);
+        crate::eventually("the program handles the signal", || {
+            let status = std::fs::read_to_string(format!("/proc/{}/status", self.pid())).ok()?;
+            let caught = status.lines().find_map(|line| line.strip_prefix("SigCgt:"))?;
+            (u64::from_str_radix(caught.trim(), 16).ok()? & bit != 0).then_some(())
+        });
+    }
+
     /// How it ended, once it has.
     pub fn ended(&mut self) -> Option<ExitStatus> {
         self.child.try_wait().expect("a child can be waited for")

@@ -122,6 +122,11 @@ impl Subscription {
         }
     }
 
+    /// Reads what has arrived by now.
+    pub fn read_what_is_there(&mut self) {
+        self.seen.extend(self.events.try_iter());
+    }
+
     /// Reads to the end of the stream.
     ///
     /// # Panics
@@ -155,8 +160,8 @@ impl Subscription {
     }
 
     fn last(&self) -> String {
-        let last = self.seen.iter().rev().take(30).rev();
+        let last = self.seen.iter().rev().take(20).rev();
         let lines: Vec<_> = last.map(|event| to_json(event).to_string()).collect();
-        format!("of {} events the last are:\n{}", self.seen.len(), lines.join("\n"))
+        format!("{:?}; of {} events the last are:\n{}", self.gaps(), self.seen.len(), lines.join("\n"))
     }
 }

@@ -10,7 +10,7 @@ use sensor_types::{
 use super::file::file_of;
 use crate::{
     identity::Current,
-    kernel::{Address, bounded, copy_kernel, copy_user},
+    kernel::{Address, at_most, copy_kernel, copy_user},
     maps::{CONNECTING, Connecting, InetPeer, PROCESS_RING, offset, setting},
     ring::{Lost, count, reserve},
 };
@@ -175,7 +175,7 @@ fn unix_destination(destination: &mut Destination, sock: Address) -> Option<()> 
     let address = peer.follow(offset!(unix_sock_addr))?;
     // `len` counts the family's two bytes.
     let length = u64::from(address.read::<u32>(offset!(unix_address_len))?).wrapping_sub(2);
-    let length = bounded(length, UNIX_PATH_MAX)?;
+    let length = at_most(length, UNIX_PATH_MAX)? as u32;
     let name = address.add(offset!(unix_address_name)).add(2);
     // SAFETY: the length was checked against the array's.
     unsafe { copy_kernel(destination.address.as_mut_ptr(), length, name) }?;
@@ -198,7 +198,8 @@ fn user_destination(destination: &mut Destination, call: &ConnectCall) {
     if family != AF_UNIX {
         destination.port = u16::from_be(call.address.add(2).read_user().unwrap_or(0));
     }
-    let Some(length) = bounded(length, UNIX_PATH_MAX) else { return };
+    let Some(length) = at_most(length, UNIX_PATH_MAX) else { return };
+    let length = length as u32;
     // SAFETY: the length was checked against the array's.
     let copied = unsafe { copy_user(destination.address.as_mut_ptr(), length, from) };
     if copied.is_some() {

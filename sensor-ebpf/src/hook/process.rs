@@ -20,7 +20,7 @@ use sensor_types::{
 use super::file::file_id;
 use crate::{
     identity::{Current, start_of},
-    kernel::{Address, copy_kernel_str, copy_user, copy_user_str},
+    kernel::{Address, at_most, copy_kernel_str, copy_user, copy_user_str},
     maps::{PROCESS_RING, offset, setting},
     path::{Path, is_cut, locate, walk},
     ring::{Lost, count, reserve},
@@ -256,11 +256,11 @@ record_failed!(record_failed_large, ExecFailedLarge);
 /// `to` must be valid for `room` bytes, and `span` for writing.
 #[inline(always)]
 unsafe fn copy_argv(span: *mut Span, to: *mut u8, room: usize, image: &Image) {
-    let too_long = image.arg_length > room as u64;
-    let length = if too_long { room as u64 } else { image.arg_length } as u32;
+    let whole = at_most(image.arg_length, room);
+    let length = whole.unwrap_or(room) as u32;
     // SAFETY: `length` is at most `room`.
     let copied = unsafe { copy_user(to, length, image.arg_start) };
-    let mut flags = if too_long { CUT } else { 0 };
+    let mut flags = if whole.is_none() { CUT } else { 0 };
     if copied.is_none() {
         flags |= UNREADABLE;
     }

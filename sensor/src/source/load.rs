@@ -173,7 +173,10 @@ fn attach(ebpf: &mut Ebpf, hook: &Hook, types: &aya::Btf) -> Result<Option<Strin
     match program.load(hook.program, types).and_then(|()| program.attach()) {
         Ok(_) => Ok(None),
         Err(error) if is_permission(&error) => Err(LoadError::NotPermitted),
-        Err(error) => Ok(Some(chain(&error))),
+        Err(error) => {
+            tracing::debug!(hook = hook.name, "the kernel's whole answer: {error:?}");
+            Ok(Some(chain(&error)))
+        }
     }
 }
 

@@ -27,6 +27,7 @@ fn connect_everywhere(directory: &Path) -> Vec<Place> {
     for number in 1..=200 {
         let taken = SocketAddr::from(([127, 40, 0, number], port));
         drop(TcpStream::connect(taken).unwrap());
+        drop(anywhere.accept().unwrap());
         inet(Protocol::Tcp, taken, true);
         let refused = SocketAddr::from(([127, 41, number, 1], 1));
         TcpStream::connect(refused).unwrap_err();
@@ -88,7 +89,8 @@ fn a_thousand_connects_are_a_thousand_events_each_with_its_place() {
     let mut seen: BTreeMap<Place, usize> = BTreeMap::new();
     for event in stream.of_type(EventType::Connect) {
         let to = event.connect().unwrap();
-        let name = if to.family() == Family::Unix { to.path.to_vec() } else { to.address.clone().into_bytes() };
+        let name =
+            if to.family() == Family::Unix { to.path.to_vec() } else { to.address.clone().into_bytes() };
         *seen.entry((to.protocol(), name, to.port, event.success().unwrap())).or_default() += 1;
         if event.success() == Some(true) || to.protocol() == Protocol::Tcp {
             assert_eq!(to.address_source(), PathSource::Kernel, "{event:?}");

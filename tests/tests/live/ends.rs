@@ -6,7 +6,9 @@ use std::{
 };
 
 use activity_proto::v1::EventType;
-use activity_tests::{EventExt as _, Machine, Person, Program, Sensor, Watch, eventually, here, run, sensor_program};
+use activity_tests::{
+    EventExt as _, Machine, Person, Program, Sensor, Watch, eventually, here, run, sensor_program,
+};
 use aya::programs::loaded_programs;
 use rustix::process::Signal;
 
@@ -14,6 +16,7 @@ use rustix::process::Signal;
 const AT_ONCE: Duration = Duration::from_secs(1);
 
 fn ends_orderly_and_at_once(program: &mut Program, signal: Signal) {
+    program.await_handler(signal);
     let begun = Instant::now();
     program.signal(signal);
     let status = program.wait();
@@ -48,7 +51,8 @@ fn what_was_recorded_before_the_end_is_sent() {
     let mut sensor = Sensor::people();
     let person = Person::new();
     let mut stream = sensor.follow(&person);
-    person.act(|| (0..20).for_each(|number| drop(Command::new("/bin/true").arg(number.to_string()).status())));
+    person
+        .act(|| (0..20).for_each(|number| drop(Command::new("/bin/true").arg(number.to_string()).status())));
     ends_orderly_and_at_once(&mut sensor.program, Signal::TERM);
     stream.read_to_end();
     let starts = stream.of_type(EventType::Exec).count();
@@ -59,7 +63,8 @@ fn what_was_recorded_before_the_end_is_sent() {
 fn a_subscriber_that_does_not_read_does_not_hold_up_the_end() {
     let Some(_machine) = Machine::shared(here!()) else { return };
     let mut sensor = Sensor::everything();
-    let _stuck = activity_tests::Subscription::open_unread(&sensor.socket(), activity_proto::v1::Filter::default());
+    let _stuck =
+        activity_tests::Subscription::open_unread(&sensor.socket(), activity_proto::v1::Filter::default());
     Person::new().act(|| (0..20_000).for_each(|_| drop(std::fs::File::open("/dev/null"))));
     ends_orderly_and_at_once(&mut sensor.program, Signal::INT);
 }
@@ -108,7 +113,9 @@ fn watch_without_a_daemon_uses_hooks_of_its_own_and_takes_them_away() {
     let person = Person::new();
     let mark = format!("seen by watch {}", person.auid);
     person.act(|| Command::new("/bin/true").arg(&mark).status().unwrap());
-    watch.stdout_until("the exec", |text| text.windows(mark.len()).any(|part| part == mark.as_bytes()).then_some(()));
+    watch.stdout_until("the exec", |text| {
+        text.windows(mark.len()).any(|part| part == mark.as_bytes()).then_some(())
+    });
     ends_orderly_and_at_once(&mut watch, Signal::INT);
 }
 
@@ -144,7 +151,9 @@ fn the_sensor_never_reports_itself() {
         let _ = sensor.status();
         person.act(|| Command::new("/bin/true").arg(number.to_string()).status().unwrap());
     }
-    stream.find("the last", |event| event.login().0 == Some(person.auid) && event.argv().last() == Some(&&b"49"[..]));
+    stream.find("the last", |event| {
+        event.login().0 == Some(person.auid) && event.argv().last() == Some(&&b"49"[..])
+    });
     drop(watch);
     let own = stream.seen.iter().find(|event| event.who().pid == sensor.program.pid());
     assert_eq!(own, None);

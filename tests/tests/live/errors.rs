@@ -137,7 +137,7 @@ fn a_broken_configuration_is_named_with_its_line_and_the_code_is_78() {
     for (content, words) in [
         ("[hooks]\nopen = true\nconect = true\n", vec![":3:", "conect", "connect"]),
         ("[stream]\n\nsubscriber_queue_bytes = \"many\"\n", vec![":3:", "subscriber_queue_bytes"]),
-        ("[polcy]\nnoise = true\n", vec![":1:", "polcy", "policy"]),
+        ("[polcy]\nnoise = true\n", vec![":2:", "`polcy.noise`", "`policy.noise`"]),
         ("[hooks\n", vec![":1:"]),
         ("[hooks]\nfile_ring_bytes = 100000\n", vec![":2:", "file_ring_bytes"]),
         ("[stream]\nmode = \"0666\"\n", vec![":2:", "0666"]),
@@ -147,9 +147,11 @@ fn a_broken_configuration_is_named_with_its_line_and_the_code_is_78() {
         let file = file.to_str().unwrap();
         let state = place.path("state");
         let state = state.to_str().unwrap();
-        for command in
-            [vec!["check-config", file], vec!["run", "--config", file, "--state", state], vec!["watch", "--config", file]]
-        {
+        for command in [
+            vec!["check-config", file],
+            vec!["run", "--config", file, "--state", state],
+            vec!["watch", "--config", file],
+        ] {
             let output = sensor(&command);
             output.fails_with(CONFIG, &words);
             assert!(output.stderr.contains("broken.toml") && !output.stderr.contains('\u{1b}'), "{output:?}");

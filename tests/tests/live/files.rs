@@ -15,7 +15,9 @@ use std::{
 };
 
 use activity_proto::v1::{Access, Event, PathSource};
-use activity_tests::{EventExt as _, Machine, Person, Sensor, Subscription, here, own_directories, own_mounts, skip};
+use activity_tests::{
+    EventExt as _, Machine, Person, Sensor, Subscription, here, own_directories, own_mounts, skip,
+};
 use rustix::{
     fs::{Mode, OFlags, ResolveFlags, open, openat, openat2},
     io::Errno,
@@ -209,7 +211,7 @@ fn what_an_open_allows_is_what_it_asked_for() {
         assert_eq!(access(&event), wanted, "{flags:?}");
     }
     let event = scene.open_by(|| drop(File::create_new(&new).unwrap()));
-    assert_eq!(access(&event), [Write, Create]);
+    assert_eq!(access(&event), [Read, Write, Create]);
     assert_eq!(event.open().unwrap().mode.unwrap() & libc::S_IFMT, libc::S_IFREG);
 }
 

@@ -5,7 +5,10 @@ use std::{
     io::Write as _,
     os::{
         fd::AsRawFd as _,
-        unix::{fs::{MetadataExt as _, PermissionsExt as _}, process::CommandExt as _},
+        unix::{
+            fs::{MetadataExt as _, PermissionsExt as _},
+            process::CommandExt as _,
+        },
     },
     process::Command,
 };

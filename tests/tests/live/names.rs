@@ -84,7 +84,8 @@ fn no_name_reaches_a_terminal_raw() {
     let last = last.to_str().unwrap();
 
     let shown = text.until_line(&[" open ", last]);
-    let hidden = |c: char| matches!(c, '\u{200e}' | '\u{200f}' | '\u{202a}'..='\u{202e}' | '\u{2066}'..='\u{2069}');
+    let hidden =
+        |c: char| matches!(c, '\u{200e}' | '\u{200f}' | '\u{202a}'..='\u{202e}' | '\u{2066}'..='\u{2069}');
     let raw = shown.chars().find(|&c| c != '\n' && (c.is_control() || hidden(c)));
     assert_eq!(raw, None, "{shown}");
     let forged = shown.lines().find(|line| line.starts_with("14:03:07.123"));
@@ -94,7 +95,10 @@ fn no_name_reaches_a_terminal_raw() {
     assert_eq!(lines.chars().find(|&c| c != '\n' && c.is_control()), None);
     let wanted = directory.join(OsStr::from_bytes(&names[7]));
     let event = json.find("the invalid name", |event| {
-        event["open"]["path"].as_str().and_then(unescape).is_some_and(|path| path == wanted.as_os_str().as_bytes())
+        event["open"]["path"]
+            .as_str()
+            .and_then(unescape)
+            .is_some_and(|path| path == wanted.as_os_str().as_bytes())
     });
     assert_eq!(event["login"]["auid"], person.auid);
 }

@@ -8,7 +8,9 @@ use std::{
 };
 
 use activity_proto::{json::to_json, v1::EventType};
-use activity_tests::{EventExt as _, Machine, Person, Program, Sensor, Subscription, Watch, collector, eventually, here, run};
+use activity_tests::{
+    EventExt as _, Machine, Person, Program, Sensor, Subscription, Watch, collector, eventually, here, run,
+};
 
 const SECRET: &str = "hunter2-do-not-tell";
 const URL: &str = "https://alice:hunter2-do-not-tell@example.org/x";
@@ -79,9 +81,13 @@ fn passwords_are_tokens_in_the_store() {
     sensor.await_subscriber(receiver.pid());
     act_with_secrets(person, &mysql(&sensor));
 
-    let sql = format!("SELECT array_to_string(argv, ' ') AS line FROM events WHERE auid = {} AND type = 'exec'", person.auid);
+    let sql = format!(
+        "SELECT array_to_string(argv, ' ') AS line FROM events WHERE auid = {} AND type = 'exec'",
+        person.auid
+    );
     let lines = eventually("the end is stored", || {
-        let output = run(Command::new(collector()).args(["query", &sql, "--format", "csv", "--store"]).arg(&store));
+        let output =
+            run(Command::new(collector()).args(["query", &sql, "--format", "csv", "--store"]).arg(&store));
         output.stdout.contains("end of secrets").then_some(output.stdout)
     });
     assert!(lines.matches("<redacted:").count() >= 5, "{lines}");
@@ -110,18 +116,16 @@ fn a_process_from_before_the_sensor_keeps_its_secrets_too() {
     let (begin, opened) = (directory.path().join("begin"), directory.path().join("opened"));
     let person = Person::new();
     // A shell with a secret among its arguments, which waits to be told.
-    rustix::fs::mknodat(
-        rustix::fs::CWD,
-        &begin,
-        rustix::fs::FileType::Fifo,
-        rustix::fs::Mode::RWXU,
-        0,
-    )
-    .unwrap();
+    rustix::fs::mknodat(rustix::fs::CWD, &begin, rustix::fs::FileType::Fifo, rustix::fs::Mode::RWXU, 0)
+        .unwrap();
     let script = "read line <\"$1\"; : >\"$2\"";
     let _shell = person.act(|| {
         let mut shell = Command::new("sh");
-        shell.args(["-c", script, "sh"]).arg(&begin).arg(&opened).args([&format!("--password={SECRET}"), URL]);
+        shell
+            .args(["-c", script, "sh"])
+            .arg(&begin)
+            .arg(&opened)
+            .args([&format!("--password={SECRET}"), URL]);
         Program::start(&mut shell)
     });
     let sensor = Sensor::people();

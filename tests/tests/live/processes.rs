@@ -33,7 +33,8 @@ fn a_thousand_programs_are_a_thousand_starts_and_a_thousand_ends() {
     });
 
     let hers = |event: &Event| event.login() == (Some(person.auid), Some(session));
-    let last = stream.find("the last start", |event| hers(event) && event.argv() == [&b"/bin/true"[..], b"last"]);
+    let last =
+        stream.find("the last start", |event| hers(event) && event.argv() == [&b"/bin/true"[..], b"last"]);
     stream.find("the last end", |event| event.exit().is_some() && event.who().uid == last.who().uid);
     let of_hers = |event_type| stream.of_type(event_type).filter(|event| hers(event)).collect::<Vec<_>>();
     let (execs, exits) = (of_hers(EventType::Exec), of_hers(EventType::Exit));
@@ -51,7 +52,8 @@ fn a_thousand_programs_are_a_thousand_starts_and_a_thousand_ends() {
     }
     for exit in &exits[..COUNT] {
         let process = exit.who();
-        let mark = uids.remove(&process.uid).unwrap_or_else(|| panic!("ends twice, or never began: {exit:?}"));
+        let mark =
+            uids.remove(&process.uid).unwrap_or_else(|| panic!("ends twice, or never began: {exit:?}"));
         assert_eq!(process.argv[1], mark.as_bytes());
         assert_eq!((exit.exit().unwrap().code, exit.exit().unwrap().signal), (Some(0), None));
     }
@@ -80,7 +82,11 @@ fn an_end_says_with_which_code_or_by_which_signal() {
     let mut stream = sensor.follow(&person);
     let ends = [("exit 0", Some(0), None), ("exit 1", Some(1), None), ("exit 255", Some(255), None)]
         .into_iter()
-        .chain([("kill -9 $$", None, Some(9)), ("kill -15 $$", None, Some(15)), ("kill -6 $$", None, Some(6))]);
+        .chain([
+            ("kill -9 $$", None, Some(9)),
+            ("kill -15 $$", None, Some(15)),
+            ("kill -6 $$", None, Some(6)),
+        ]);
     for (script, code, signal) in ends {
         let pid = person.act(|| {
             let mut child = Command::new("sh").args(["-c", script]).spawn().unwrap();
@@ -130,8 +136,8 @@ fn a_program_that_cannot_be_started_is_a_failed_exec() {
     fs::set_permissions(&file, fs::Permissions::from_mode(0o644)).unwrap();
     person.act(|| Command::new(&file).arg("in vain").spawn().expect_err("it is not executable"));
 
-    let event = stream.find("the failed exec", |event| event.exec().is_some() && event.success() == Some(false));
+    let event =
+        stream.find("the failed exec", |event| event.exec().is_some() && event.success() == Some(false));
     assert_eq!(event.errno(), Some(Errno::ACCESS.raw_os_error()));
     assert_eq!(event.exec().unwrap().filename, file.as_os_str().as_encoded_bytes());
 }
-

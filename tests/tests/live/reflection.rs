@@ -10,7 +10,10 @@ const SCRIPT: &str = concat!(env!("CARGO_MANIFEST_DIR"), "/python/reflect.py");
 fn pythons_grpcio_reads_a_thousand_events_with_reflection_alone() {
     let Some(_machine) = Machine::shared(here!()) else { return };
     let Some(python) = std::env::var_os("ACTIVITY_TEST_PYTHON") else {
-        return skip(here!(), "needs ACTIVITY_TEST_PYTHON, an interpreter with grpcio; `cargo xtask test` makes one");
+        return skip(
+            here!(),
+            "needs ACTIVITY_TEST_PYTHON, an interpreter with grpcio; `cargo xtask test` makes one",
+        );
     };
     let sensor = Sensor::people();
     let mut client = Command::new(python);
