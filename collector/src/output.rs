@@ -121,7 +121,8 @@ fn words(items: &StringArray) -> String {
         let item = harmless(item);
         let separator = if words.is_empty() { "" } else { " " };
         let plain = !item.is_empty() && !item.contains([' ', '\'', '"']);
-        let _ = if plain { write!(words, "{separator}{item}") } else { write!(words, "{separator}{item:?}") };
+        let item = if plain { item } else { format!("'{}'", item.replace('\'', r"'\''")) };
+        let _ = write!(words, "{separator}{item}");
     }
     words
 }

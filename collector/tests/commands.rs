@@ -55,9 +55,13 @@ fn help_is_asked_for_and_anything_unknown_is_wrong_usage() {
         assert_eq!(output.status.code(), Some(0), "{arguments:?}");
         assert!(!output.stdout.is_empty(), "{arguments:?}");
     }
-    for arguments in
-        [&[][..], &["runn"], &["run", "--sensor", "10.0.0.1:7000"], &["query"], &["query", "x", "--format", "xml"]]
-    {
+    for arguments in [
+        &[][..],
+        &["runn"],
+        &["run", "--sensor", "10.0.0.1:7000"],
+        &["query"],
+        &["query", "x", "--format", "xml"],
+    ] {
         assert_eq!(output(arguments).status.code(), Some(64), "{arguments:?}");
     }
 }
@@ -124,7 +128,7 @@ fn answers_come_as_table_json_and_csv() {
     let csv = "n,nothing,list,code\n1,,\"[\"\"a\"\",\"\"b c\"\"]\",\\x1b[31m\n";
     assert_eq!(answer(statement, "csv"), csv);
     let table = answer(statement, "table");
-    assert!(table.contains("| 1 |         | a \"b c\" | \\x1b[31m |"), "{table}");
+    assert!(table.contains("| 1 |         | a 'b c' | \\x1b[31m |"), "{table}");
 
     let nothing = "SELECT type, argv FROM events";
     assert_eq!(answer(nothing, "json").trim_end(), "[]");

@@ -130,7 +130,8 @@ async fn after_many_kills_each_number_is_stored_once_or_told_missing_once() {
         stored = left;
     }
 
-    let rows = query(&store, "SELECT sequence, gap_from, gap_to FROM events ORDER BY coalesce(sequence, gap_from)");
+    let rows =
+        query(&store, "SELECT sequence, gap_from, gap_to FROM events ORDER BY coalesce(sequence, gap_from)");
     let mut next = None;
     let mut gaps = 0;
     for row in &rows {

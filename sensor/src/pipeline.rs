@@ -97,11 +97,13 @@ impl Pipeline {
         let log_stop = Arc::clone(&stop);
         let logger = thread::Builder::new().name("kernel-log".into()).spawn(move || relay(log, &log_stop))?;
         let exec_events = config.hooks.exec;
+        // Before anybody is served: who ran before is known to the first event.
+        let enricher = Enricher::new(host, &redactor);
         let worker_status = Arc::clone(&status);
         let worker = thread::Builder::new().name("pipeline".into()).spawn(move || {
             Worker {
                 decoder,
-                enricher: Enricher::new(host, &redactor),
+                enricher,
                 sequencer,
                 losses: Losses::default(),
                 exec_events,

@@ -4,6 +4,7 @@ use std::sync::Arc;
 
 use activity_proto::v1::EventId;
 use futures::FutureExt as _;
+use sd_notify::NotifyState;
 use tokio::{
     runtime::Builder,
     signal::unix::{SignalKind, signal},
@@ -83,6 +84,8 @@ async fn daemon(config: Config, args: &RunArgs) -> Result<(), Failure> {
         "recording"
     );
 
+    tell_systemd(NotifyState::Ready);
+
     let (stop, stopped) = watch::channel(false);
     let shutdown = async move {
         let mut stopped = stopped;
@@ -92,6 +95,7 @@ async fn daemon(config: Config, args: &RunArgs) -> Result<(), Failure> {
     let server =
         tokio::spawn(stream::serve(listeners, Arc::clone(&hub), Arc::clone(&pipeline.status), shutdown));
     let server = stop_signal(server).await;
+    tell_systemd(NotifyState::Stopping);
     let _ = stop.send(true);
     // Reading out the rings and sending the rest takes other threads' time.
     let _ = tokio::task::spawn_blocking(move || pipeline.stop()).await;
@@ -103,6 +107,13 @@ async fn daemon(config: Config, args: &RunArgs) -> Result<(), Failure> {
             Ok(())
         }
         Ended::ByItself(error) => Err(error),
+    }
+}
+
+/// Tells the service manager, if one asked for it.
+fn tell_systemd(state: NotifyState<'_>) {
+    if let Err(error) = sd_notify::notify(&[state]) {
+        tracing::debug!(%error, "the service manager was not told");
     }
 }
 

@@ -22,7 +22,7 @@ use anyhow::Context;
 
 use self::tally::Tally;
 use crate::{
-    build::{Profile, finish, shown},
+    build::{Profile, finish, programs, shown},
     checkout::cargo,
     exit::{Result, failure},
     lint, setup,
@@ -63,6 +63,9 @@ fn checks(tally: &mut Tally) {
 }
 
 fn tests(long: bool, tally: &mut Tally) -> Result {
+    // The end-to-end tests run the programs, which `cargo test` by itself does
+    // not build.
+    programs(Profile::Trial)?;
     let mut command = cargo(&["test", "--workspace", "--no-fail-fast", "--profile", Profile::Trial.name()]);
     match setup::python_client() {
         Ok(python) => {
