@@ -175,3 +175,15 @@ pub unsafe fn locate(span: *mut Span, offset: usize) {
     // SAFETY: valid as the caller promises.
     unsafe { (*span).offset = offset as u32 };
 }
+
+/// The span of a string of which `copied` bytes were written, NUL included: it
+/// is written after a cut as well.
+#[inline(always)]
+pub fn copied_span(copied: Option<u32>, room: usize) -> Span {
+    match copied {
+        Some(copied) => {
+            Span { length: copied - 1, flags: if copied as usize == room { CUT } else { 0 }, ..Span::EMPTY }
+        }
+        None => Span { flags: UNREADABLE, ..Span::EMPTY },
+    }
+}

@@ -53,16 +53,51 @@ impl<T: 'static> Reserved<T> {
         self.0.as_mut_ptr()
     }
 
-    /// Hands the record to the daemon, which polls: a wakeup for every record
-    /// would cost many times what the record costs.
+    /// Hands the record to the daemon, or gives its room back when it could
+    /// not be written.
     #[inline(always)]
-    pub fn submit(self) {
+    pub fn finish(self, written: Result<(), Lost>) -> Result<(), Lost> {
+        if written.is_ok() {
+            self.submit()
+        } else {
+            self.discard()
+        }
+        written
+    }
+
+    /// The same for a record that comes in two sizes: one whose strings were
+    /// cut is given back too, unless it is the larger, and `Ok(false)` says so.
+    #[inline(always)]
+    pub fn finish_sized<Larger>(self, written: Result<(), Lost>, cut: bool) -> Result<bool, Lost> {
+        if cut && size_of::<T>() < size_of::<Larger>() {
+            self.discard();
+            return written.map(|()| false);
+        }
+        self.finish(written).map(|()| true)
+    }
+
+    /// The daemon polls: a wakeup for every record would cost many times what
+    /// the record costs.
+    #[inline(always)]
+    fn submit(self) {
         self.0.submit(u64::from(BPF_RB_NO_WAKEUP));
     }
 
-    /// Gives the room back.
     #[inline(always)]
-    pub fn discard(self) {
+    fn discard(self) {
         self.0.discard(u64::from(BPF_RB_NO_WAKEUP));
+    }
+}
+
+/// Writes a record in its small size, and in its large one if that did not do.
+#[inline(always)]
+pub fn in_two_sizes(
+    small: impl FnOnce() -> Result<bool, Lost>,
+    large: impl FnOnce() -> Result<bool, Lost>,
+) -> Result<(), Lost> {
+    match small() {
+        Ok(true) => Ok(()),
+        Ok(false) => large().map(|_| ()),
+        Err(lost) => Err(lost),
     }
 }

@@ -10,13 +10,12 @@ use sensor_types::{
     span::Span,
 };
 
-use super::process::copied_span;
 use crate::{
     identity::Current,
     kernel::{Address, copy_user_str},
     maps::{FILE_RING, offset, setting},
-    path::{Path, is_cut, locate, walk},
-    ring::{Lost, count, reserve},
+    path::{Path, copied_span, is_cut, locate, walk},
+    ring::{Lost, count, in_two_sizes, reserve},
 };
 
 /// `AT_FDCWD` of fcntl.h.
@@ -49,16 +48,10 @@ pub fn opened(call: &OpenCall) -> u32 {
 #[inline(always)]
 fn record(current: Current, call: &OpenCall) -> Result<(), Lost> {
     if call.result < 0 {
-        return match failed_small(current, call)? {
-            true => Ok(()),
-            false => failed_large(current, call).map(|_| ()),
-        };
+        return in_two_sizes(|| failed_small(current, call), || failed_large(current, call));
     }
     let file = file_of(current.task, call.result as u32).ok_or(Lost::Unreadable)?;
-    match succeeded_small(current, call, file)? {
-        true => Ok(()),
-        false => succeeded_large(current, call, file).map(|_| ()),
-    }
+    in_two_sizes(|| succeeded_small(current, call, file), || succeeded_large(current, call, file))
 }
 
 /// `current->files->fdt->fd[number]`
@@ -121,12 +114,7 @@ macro_rules! succeeded {
                 (*open).flags |= file.read::<u32>(offset!(file_flags)).unwrap_or(0);
                 (fixed, is_cut(path))
             };
-            if fixed.is_err() || (cut && size_of::<$record>() < size_of::<OpenLarge>()) {
-                record.discard();
-                return fixed.map(|()| false);
-            }
-            record.submit();
-            Ok(true)
+            record.finish_sized::<OpenLarge>(fixed, cut)
         }
     };
 }
@@ -164,12 +152,7 @@ macro_rules! failed {
                 (*open).file_mode = 0;
                 (write_fixed(open, current, call), is_cut(path) | is_cut(base))
             };
-            if fixed.is_err() || (cut && size_of::<$record>() < size_of::<OpenFailedLarge>()) {
-                record.discard();
-                return fixed.map(|()| false);
-            }
-            record.submit();
-            Ok(true)
+            record.finish_sized::<OpenFailedLarge>(fixed, cut)
         }
     };
 }

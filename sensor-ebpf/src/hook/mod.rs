@@ -1,5 +1,6 @@
 //! The hooks, one file per family.
 
+mod exec;
 mod file;
 mod network;
 mod process;

@@ -88,16 +88,7 @@ fn record(current: Current, call: &ConnectCall, sock: Address) -> Result<(), Los
         write_destination(&raw mut (*connect).destination, current, call, sock);
         current.write_header(&raw mut (*connect).header, Kind::Connect)
     };
-    match header {
-        Ok(()) => {
-            record.submit();
-            Ok(())
-        }
-        Err(lost) => {
-            record.discard();
-            Err(lost)
-        }
-    }
+    record.finish(header)
 }
 
 /// # Safety

@@ -4,9 +4,9 @@
 use aya_ebpf::{bindings::pt_regs, macros::btf_tracepoint, programs::BtfTracePointContext};
 
 use super::{
+    exec::{ExecCall, exec_failed},
     file::{OpenCall, opened},
     network::{ConnectCall, connected},
-    process::{ExecCall, exec_failed},
 };
 use crate::{kernel::Address, maps::offset};
 
