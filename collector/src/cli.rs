@@ -33,6 +33,15 @@ pub enum Command {
     Run(RunArgs),
     /// Answer SQL over what is stored, also while `run` writes to it
     Query(QueryArgs),
+    /// Print a completion script for a shell
+    #[command(hide = true)]
+    Completion {
+        /// The shell.
+        shell: clap_complete::Shell,
+    },
+    /// Print the manual page
+    #[command(hide = true)]
+    Manual,
 }
 
 /// Receive events from sensors and keep them.

@@ -19,7 +19,7 @@ use std::{
     process::ExitCode,
 };
 
-use clap::{Parser as _, error::ErrorKind};
+use clap::{CommandFactory as _, Parser as _, error::ErrorKind};
 
 use cli::{Cli, Command};
 use failure::Failure;
@@ -54,5 +54,12 @@ fn execute(command: Command) -> Result<(), Failure> {
     match command {
         Command::Run(args) => runtime.block_on(run::run(&config::Config::load(&args)?)),
         Command::Query(args) => runtime.block_on(query::query(&args)),
+        Command::Completion { shell } => {
+            clap_complete::generate(shell, &mut Cli::command(), "activity-collector", &mut io::stdout());
+            Ok(())
+        }
+        Command::Manual => {
+            clap_mangen::Man::new(Cli::command()).render(&mut io::stdout()).map_err(Failure::unavailable)
+        }
     }
 }

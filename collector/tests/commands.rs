@@ -1,5 +1,7 @@
 //! The commands as people and scripts meet them: output, sentences, exit codes.
 
+#![expect(clippy::unwrap_used, reason = "a test fails by panicking")]
+
 use std::{
     fs,
     io::Read as _,

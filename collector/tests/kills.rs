@@ -1,6 +1,8 @@
 //! A collector that is killed again and again: what it stored stays, once, and
 //! what it could not receive is told.
 
+#![expect(clippy::unwrap_used, reason = "a test fails by panicking")]
+
 use std::{
     path::Path,
     pin::Pin,

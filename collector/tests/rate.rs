@@ -1,6 +1,8 @@
 //! A million events as fast as they can be sent: all are stored, in bounded
 //! memory, and the figures are printed.
 
+#![expect(clippy::unwrap_used, reason = "a test fails by panicking")]
+
 use std::{
     fs,
     path::Path,
@@ -89,7 +91,10 @@ fn event(sequence: u64) -> Event {
             confidence: Confidence::High.into(),
             chain: vec!["alice".into()],
         }),
-        outcome: Some(Outcome { success: sequence % 5 != 0, errno: (sequence % 5 == 0).then_some(2) }),
+        outcome: Some(Outcome {
+            success: !sequence.is_multiple_of(5),
+            errno: sequence.is_multiple_of(5).then_some(2),
+        }),
         payload: Some(Payload::Open(Open {
             path: format!("/home/alice/project/target/debug/deps/lib{:x}.rmeta", sequence * 7919).into(),
             path_source: PathSource::Fd.into(),

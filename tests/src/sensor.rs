@@ -2,7 +2,7 @@
 
 use std::{
     fs,
-    os::unix::fs::PermissionsExt as _,
+    os::unix::{fs::PermissionsExt as _, net::UnixStream},
     path::{Path, PathBuf},
     process::Command,
 };
@@ -57,10 +57,10 @@ impl Sensor {
 
     fn await_answer(&mut self) {
         let socket = self.socket();
-        crate::eventually("the sensor makes its socket", || {
+        crate::eventually("the sensor listens", || {
             let ended = self.program.ended();
             assert!(ended.is_none(), "the sensor ended at its start: {ended:?}\n{}", self.program.stderr());
-            socket.exists().then_some(())
+            UnixStream::connect(&socket).ok()
         });
         // It answers only when the hooks are attached.
         let _ = self.status();
