@@ -20,6 +20,7 @@ use std::{
 
 use activity_proto::v1::{Event, EventType, Lane, event::Payload};
 use anyhow::Context as _;
+use rustix::process::setpriority_process;
 use sensor_types::process::Fork;
 
 use crate::{
@@ -40,6 +41,8 @@ use crate::{
 const BATCHES: usize = 2;
 /// Events encoded and handed on at once.
 const PUBLISH: usize = 512;
+/// The nice value of the threads that records wait for.
+const NICE: i32 = -10;
 /// How often losses are looked for.
 const LOOK: Duration = Duration::from_millis(500);
 
@@ -90,6 +93,7 @@ impl Pipeline {
         let (batches, received) = sync_channel(BATCHES);
         let reader_stop = Arc::clone(&stop);
         let reader = thread::Builder::new().name("ring-reader".into()).spawn(move || {
+            prefer_this_thread();
             reader::read(process_ring, file_ring, &reader_stop, &batches);
             // Detached only after the last record was read.
             drop(programs);
@@ -101,6 +105,7 @@ impl Pipeline {
         let enricher = Enricher::new(host, &redactor);
         let worker_status = Arc::clone(&status);
         let worker = thread::Builder::new().name("pipeline".into()).spawn(move || {
+            prefer_this_thread();
             Worker {
                 decoder,
                 enricher,
@@ -127,6 +132,14 @@ impl Pipeline {
                 tracing::error!("a pipeline thread ended early; please report this");
             }
         }
+    }
+}
+
+/// Asks for the processor before ordinary programs. The work is the same either
+/// way; done late, it costs events. Not permitted everywhere, and no must.
+fn prefer_this_thread() {
+    if let Err(error) = setpriority_process(None, NICE) {
+        tracing::debug!(%error, "the pipeline runs at ordinary priority");
     }
 }
 
