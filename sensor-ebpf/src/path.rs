@@ -36,8 +36,9 @@ impl Path {
 
     /// Writes the names from the object up to the root of its mount
     /// namespace, crossing mounts, each ended by NUL, and tells the span.
-    /// `room` must be at least [`COMPONENT_MAX`]; a walk that reaches within
-    /// that of the end stops and says [`CUT`].
+    /// `component` is the most bytes that one name may have with its NUL, and
+    /// at most `room`; a walk that reaches within that of the end, or a longer
+    /// name, stops and says [`CUT`].
     ///
     /// The lengths of names are not trusted for writing: each copy is bounded
     /// by a constant, and the offset before it by another, which is what the
@@ -51,8 +52,8 @@ impl Path {
     /// `to` must be valid for `room` bytes, and `span` for writing; both in a
     /// ring buffer's record.
     #[inline(always)]
-    pub unsafe fn write(self, span: *mut Span, to: *mut u8, room: usize) {
-        let last_start = room - COMPONENT_MAX;
+    pub unsafe fn write(self, span: *mut Span, to: *mut u8, room: usize, component: usize) {
+        let last_start = room - component;
         // SAFETY: `span` is valid as the caller promises.
         let mut span = unsafe { Record::begin(span, WALKED) };
         let mut mnt = self.mnt;
@@ -89,11 +90,14 @@ impl Path {
             let Some(written) = at_most(u64::from(span.length()), last_start) else {
                 return span.flag(CUT);
             };
-            // SAFETY: `written` is at most `room - COMPONENT_MAX`.
-            let copied = unsafe { copy_kernel_str(to.add(written), COMPONENT_MAX as u32, name) };
+            // SAFETY: `written` is at most `room - component`.
+            let copied = unsafe { copy_kernel_str(to.add(written), component as u32, name) };
             let Some(copied) = copied else {
                 return span.flag(UNREADABLE);
             };
+            if component < COMPONENT_MAX && copied as usize == component {
+                return span.flag(CUT);
+            }
             span.grow(copied);
             if parent == dentry {
                 // Not at the top of a mount and yet without a parent.
@@ -146,10 +150,10 @@ impl Record {
 /// # Safety
 /// As for [`Path::write`].
 #[inline(always)]
-pub unsafe fn walk(path: Option<Path>, span: *mut Span, to: *mut u8, room: usize) {
+pub unsafe fn walk(path: Option<Path>, span: *mut Span, to: *mut u8, room: usize, component: usize) {
     match path {
         // SAFETY: as the caller promises.
-        Some(path) => unsafe { path.write(span, to, room) },
+        Some(path) => unsafe { path.write(span, to, room, component) },
         // SAFETY: as the caller promises.
         None => unsafe { span.write(Span { flags: UNREADABLE, ..Span::EMPTY }) },
     }

@@ -56,7 +56,7 @@ pub struct OpenSmall {
     /// The fixed part.
     pub open: Open,
     /// See [`Open::path`].
-    pub path: [u8; 512],
+    pub path: [u8; 256],
 }
 
 /// Room for the longest path.
@@ -76,7 +76,7 @@ pub struct OpenFailedSmall {
     /// See [`Open::path`].
     pub path: [u8; 256],
     /// See [`Open::base`].
-    pub base: [u8; 512],
+    pub base: [u8; 256],
 }
 
 /// Room for a failure with the longest paths.

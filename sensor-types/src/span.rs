@@ -30,6 +30,10 @@ pub struct Span {
 /// (`NAME_MAX` + 1).
 pub const COMPONENT_MAX: usize = 256;
 
+/// The same in the small records: names this long are rare, and a record that
+/// had to leave room for one after each other name would be twice the size.
+pub const SHORT_COMPONENT_MAX: usize = 64;
+
 /// Most bytes a path may have in a record: `PATH_MAX`.
 pub const PATH_MAX: usize = 4096;
 

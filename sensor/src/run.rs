@@ -7,7 +7,7 @@ use futures::FutureExt as _;
 use sd_notify::NotifyState;
 use tokio::{
     runtime::Builder,
-    signal::unix::{SignalKind, signal},
+    signal::unix::{Signal, SignalKind, signal},
     sync::watch,
 };
 
@@ -55,6 +55,7 @@ pub fn require_privilege() -> Result<(), Failure> {
 }
 
 async fn daemon(config: Config, args: &RunArgs) -> Result<(), Failure> {
+    let mut termination = Termination::listen();
     // Sockets before hooks: nothing is attached that cannot be served.
     let listeners = Listeners::open(&config.stream).await?;
     let state = State::open(&config.sensor.state)?;
@@ -94,7 +95,7 @@ async fn daemon(config: Config, args: &RunArgs) -> Result<(), Failure> {
     .shared();
     let server =
         tokio::spawn(stream::serve(listeners, Arc::clone(&hub), Arc::clone(&pipeline.status), shutdown));
-    let server = stop_signal(server).await;
+    let server = stop_signal(server, &mut termination).await;
     tell_systemd(NotifyState::Stopping);
     let _ = stop.send(true);
     // Reading out the rings and sending the rest takes other threads' time.
@@ -128,9 +129,9 @@ enum Ended {
 }
 
 /// Waits for a signal, or for the server to fail.
-async fn stop_signal(mut server: Server) -> Ended {
+async fn stop_signal(mut server: Server, termination: &mut Termination) -> Ended {
     tokio::select! {
-        () = terminated() => Ended::BySignal(server),
+        () = termination.wait() => Ended::BySignal(server),
         result = &mut server => Ended::ByItself(match result {
             Ok(Err(error)) => error.into(),
             Ok(Ok(())) | Err(_) => Failure::unavailable("the server ended by itself; please report this"),
@@ -138,16 +139,26 @@ async fn stop_signal(mut server: Server) -> Ended {
     }
 }
 
-/// Waits for SIGINT or SIGTERM.
-pub async fn terminated() {
-    let (Ok(mut interrupt), Ok(mut terminate)) =
-        (signal(SignalKind::interrupt()), signal(SignalKind::terminate()))
-    else {
-        return std::future::pending().await;
-    };
-    tokio::select! {
-        _ = interrupt.recv() => {}
-        _ = terminate.recv() => {}
+/// SIGINT and SIGTERM, heard from the moment this is made.
+pub struct Termination(Option<(Signal, Signal)>);
+
+impl Termination {
+    /// Begins to listen.
+    pub fn listen() -> Self {
+        let signals = signal(SignalKind::interrupt())
+            .and_then(|interrupt| signal(SignalKind::terminate()).map(|terminate| (interrupt, terminate)));
+        Self(signals.ok())
+    }
+
+    /// Waits for either.
+    pub async fn wait(&mut self) {
+        match &mut self.0 {
+            Some((interrupt, terminate)) => tokio::select! {
+                _ = interrupt.recv() => {}
+                _ = terminate.recv() => {}
+            },
+            None => std::future::pending().await,
+        }
     }
 }
 

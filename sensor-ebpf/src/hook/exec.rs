@@ -14,7 +14,7 @@ use sensor_types::{
     file::FileId,
     header::Kind,
     process::{ExecFailedLarge, ExecFailedSmall, ExecLarge, ExecSmall},
-    span::{CUT, Span, UNREADABLE},
+    span::{COMPONENT_MAX, CUT, Span, UNREADABLE},
 };
 
 use super::file::file_id;
@@ -85,12 +85,19 @@ macro_rules! record_exec {
                 let (argv, exe, cwd) = (&raw mut (*exec).argv, &raw mut (*exec).exe, &raw mut (*exec).cwd);
                 let (filename, interpreter) = (&raw mut (*exec).filename, &raw mut (*exec).interpreter);
                 copy_argv(argv, (&raw mut (*all).argv).cast(), size_of_val(&(*all).argv), image);
-                walk(Path::of_file(image.file), exe, (&raw mut (*all).exe).cast(), size_of_val(&(*all).exe));
+                walk(
+                    Path::of_file(image.file),
+                    exe,
+                    (&raw mut (*all).exe).cast(),
+                    size_of_val(&(*all).exe),
+                    COMPONENT_MAX,
+                );
                 walk(
                     Path::of_working_directory(image.current.task),
                     cwd,
                     (&raw mut (*all).cwd).cast(),
                     size_of_val(&(*all).cwd),
+                    COMPONENT_MAX,
                 );
                 copy_name(
                     image.binprm.follow(offset!(binprm_filename)),

@@ -7,7 +7,7 @@ use sensor_types::{
     counters::Hook,
     file::{FileId, Open, OpenFailedLarge, OpenFailedSmall, OpenLarge, OpenSmall},
     header::Kind,
-    span::Span,
+    span::{COMPONENT_MAX, SHORT_COMPONENT_MAX, Span},
 };
 
 use crate::{
@@ -94,7 +94,7 @@ unsafe fn write_fixed(open: *mut Open, current: Current, call: &OpenCall) -> Res
 
 /// One size of record for an open that gave a descriptor.
 macro_rules! succeeded {
-    ($name:ident, $record:ident) => {
+    ($name:ident, $record:ident, $component:expr) => {
         /// `Ok(false)`: the path did not fit, nothing was recorded.
         #[inline(always)]
         fn $name(current: Current, call: &OpenCall, file: Address) -> Result<bool, Lost> {
@@ -105,7 +105,13 @@ macro_rules! succeeded {
             let (fixed, cut) = unsafe {
                 let open = &raw mut (*all).open;
                 let path = &raw mut (*open).path;
-                walk(Path::of_file(file), path, (&raw mut (*all).path).cast(), size_of_val(&(*all).path));
+                walk(
+                    Path::of_file(file),
+                    path,
+                    (&raw mut (*all).path).cast(),
+                    size_of_val(&(*all).path),
+                    $component,
+                );
                 locate(path, offset_of!($record, path));
                 (*open).base = Span::EMPTY;
                 (*open).file = file_id(file).unwrap_or(FileId::ZERO);
@@ -119,12 +125,12 @@ macro_rules! succeeded {
     };
 }
 
-succeeded!(succeeded_small, OpenSmall);
-succeeded!(succeeded_large, OpenLarge);
+succeeded!(succeeded_small, OpenSmall, SHORT_COMPONENT_MAX);
+succeeded!(succeeded_large, OpenLarge, COMPONENT_MAX);
 
 /// One size of record for an open that was refused.
 macro_rules! failed {
-    ($name:ident, $record:ident) => {
+    ($name:ident, $record:ident, $component:expr) => {
         /// `Ok(false)`: a path did not fit, nothing was recorded.
         #[inline(always)]
         fn $name(current: Current, call: &OpenCall) -> Result<bool, Lost> {
@@ -144,7 +150,7 @@ macro_rules! failed {
                     base.write(Span::EMPTY);
                 } else {
                     let from = starting_directory(current, call);
-                    walk(from, base, (&raw mut (*all).base).cast(), size_of_val(&(*all).base));
+                    walk(from, base, (&raw mut (*all).base).cast(), size_of_val(&(*all).base), $component);
                 }
                 locate(path, offset_of!($record, path));
                 locate(base, offset_of!($record, base));
@@ -157,8 +163,8 @@ macro_rules! failed {
     };
 }
 
-failed!(failed_small, OpenFailedSmall);
-failed!(failed_large, OpenFailedLarge);
+failed!(failed_small, OpenFailedSmall, SHORT_COMPONENT_MAX);
+failed!(failed_large, OpenFailedLarge, COMPONENT_MAX);
 
 /// Where a relative path starts.
 #[inline(always)]

@@ -205,7 +205,7 @@ impl Default for StreamConfig {
             mode: SocketMode::default(),
             tcp: None,
             plain_text: false,
-            subscriber_queue_bytes: 8 * 1024 * 1024,
+            subscriber_queue_bytes: 32 * 1024 * 1024,
             max_subscribers: 32,
         }
     }

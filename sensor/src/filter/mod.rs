@@ -161,6 +161,10 @@ impl Filter {
             return None;
         }
         let failed = errno(event);
+        if failed == Some(Errno::NXIO) && *open.path == *b"/dev/tty" && self.devices_include(&open.path) {
+            // How shells find out that they have no terminal.
+            return Some(Reason::Noise);
+        }
         if failed.is_some_and(|errno| errno != Errno::NOENT) {
             return None;
         }
@@ -210,10 +214,11 @@ impl Filter {
 
     fn is_silent_device(&self, event: &Event, open: &Open) -> bool {
         let character_device = open.mode.is_some_and(|mode| FileType::from_raw_mode(mode).is_char_device());
-        character_device
-            && trusted(open)
-            && self.devices.iter().any(|device| *device == open.path)
-            && self.lists_hold(event)
+        character_device && trusted(open) && self.devices_include(&open.path) && self.lists_hold(event)
+    }
+
+    fn devices_include(&self, path: &[u8]) -> bool {
+        self.devices.iter().any(|device| device == path)
     }
 
     fn is_noise_path(&self, event: &Event, open: &Open, failed: bool) -> bool {

@@ -14,7 +14,7 @@ use std::{
 
 use activity_proto::{
     EncodedEvents,
-    v1::{Event, EventId, Gap, SubscriberStatus, event::Payload},
+    v1::{Event, EventId, Gap, Lane, SubscriberStatus, event::Payload},
 };
 use bytes::{Bytes, BytesMut};
 use tokio::sync::Notify;
@@ -64,6 +64,14 @@ struct Subscriber {
 struct Encoded {
     bytes: Bytes,
     ranges: Vec<Range<usize>>,
+}
+
+impl Encoded {
+    /// Each event with its bytes.
+    fn parts<'a>(&'a self, events: &'a [Event]) -> impl Iterator<Item = (&'a Event, &'a [u8])> {
+        let bytes = self.ranges.iter().map(|range| self.bytes.get(range.clone()).unwrap_or_default());
+        events.iter().zip(bytes)
+    }
 }
 
 impl Hub {
@@ -135,8 +143,8 @@ impl Hub {
             let count = rest.iter().take_while(|range| range.end - start <= BODY_BYTES).count().max(1);
             let end = rest.get(count - 1).map_or(start, |range| range.end);
             let body = EncodedEvents::from_bytes(encoded.bytes.slice(start..end));
-            let events = events.get(first..first + count).unwrap_or_default();
-            self.offer(subscriber, (body, count as u64), events.iter());
+            let parts = encoded.parts(events).skip(first).take(count);
+            self.offer(subscriber, (body, count as u64), parts);
             first += count;
         }
     }
@@ -144,11 +152,10 @@ impl Hub {
     /// Bodies of the events that the subscriber's filter lets through.
     fn offer_wanted(&self, subscriber: &Subscriber, events: &[Event], encoded: &Encoded) {
         let mut body = BytesMut::new();
-        let mut chosen: Vec<&Event> = Vec::new();
-        let wanted = events.iter().zip(&encoded.ranges).filter(|(event, _)| subscriber.wanted.matches(event));
-        for (event, range) in wanted {
-            body.extend_from_slice(encoded.bytes.get(range.clone()).unwrap_or_default());
-            chosen.push(event);
+        let mut chosen = Vec::new();
+        for (event, bytes) in encoded.parts(events).filter(|(event, _)| subscriber.wanted.matches(event)) {
+            body.extend_from_slice(bytes);
+            chosen.push((event, bytes));
             if body.len() >= BODY_BYTES {
                 let full = EncodedEvents::from_bytes(body.split().freeze());
                 self.offer(subscriber, (full, chosen.len() as u64), chosen.drain(..));
@@ -160,22 +167,53 @@ impl Hub {
         }
     }
 
-    fn offer<'a>(&self, subscriber: &Subscriber, body: Body, events: impl Iterator<Item = &'a Event>) {
+    /// Queues a body made of `parts`, or what is possible of it. A part of the
+    /// room is for the process lane alone: a flood of opens must not push
+    /// those events out here either. While something was missed that the
+    /// subscriber has not been told, bodies wait until the queue is half
+    /// empty: rather one long gap than a rain of short ones.
+    fn offer<'a>(
+        &self,
+        subscriber: &Subscriber,
+        body: Body,
+        parts: impl Iterator<Item = (&'a Event, &'a [u8])>,
+    ) {
+        let shared = self.queue_bytes / 4 * 3;
         let mut queue = locked(&subscriber.queue);
-        if queue.has_missed() && queue.has_room(body.0.len(), self.queue_bytes) {
-            self.tell_gaps(&mut queue);
+        if queue.has_missed() && queue.bytes() + body.0.len() <= shared / 2 {
+            self.tell(&mut queue, Queue::take_gaps);
         }
-        if queue.offer(&body, self.queue_bytes) {
+        if !queue.has_missed() && queue.offer(&body, shared) {
             return;
         }
-        for event in events {
-            queue.miss(event);
+        let mut process = BytesMut::new();
+        let mut of_process = Vec::new();
+        for (event, bytes) in parts {
+            if event.id.as_ref().is_some_and(|id| id.lane() == Lane::File) {
+                queue.miss(event);
+                subscriber.missed.fetch_add(1, Relaxed);
+            } else {
+                process.extend_from_slice(bytes);
+                of_process.push(event);
+            }
         }
-        subscriber.missed.fetch_add(body.1, Relaxed);
+        let count = of_process.len() as u64;
+        if count == 0 {
+            return;
+        }
+        if queue.bytes() + process.len() <= self.queue_bytes {
+            self.tell(&mut queue, |queue| queue.take_gap(Lane::Process));
+        }
+        let body = (EncodedEvents::from_bytes(process.freeze()), count);
+        if !queue.offer(&body, self.queue_bytes) {
+            of_process.into_iter().for_each(|event| queue.miss(event));
+            subscriber.missed.fetch_add(count, Relaxed);
+        }
     }
 
-    fn tell_gaps(&self, queue: &mut Queue) {
-        for gap in queue.take_gaps() {
+    /// Puts gaps into the queue.
+    fn tell<G: IntoIterator<Item = Gap>>(&self, queue: &mut Queue, take: impl FnOnce(&mut Queue) -> G) {
+        for gap in take(queue) {
             let mut buffer = BytesMut::new();
             EncodedEvents::append(&mut buffer, &self.gap_event(gap));
             queue.push((EncodedEvents::from_bytes(buffer.freeze()), 1));
@@ -209,8 +247,8 @@ impl Subscription {
         loop {
             {
                 let mut queue = locked(&self.subscriber.queue);
-                if queue.has_missed() && queue.has_room(0, 0) {
-                    self.hub.tell_gaps(&mut queue);
+                if queue.bytes() == 0 {
+                    self.hub.tell(&mut queue, Queue::take_gaps);
                 }
                 if let Some((body, count)) = queue.pop() {
                     self.subscriber.sent.fetch_add(count, Relaxed);
@@ -253,7 +291,7 @@ fn locked<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use activity_proto::v1::{EventType, Filter, GapReason, Lane, Open, SubscribeResponse};
+    use activity_proto::v1::{EventType, Exec, Filter, GapReason, Open, SubscribeResponse};
     use prost::Message as _;
 
     fn hub(queue_bytes: usize) -> Arc<Hub> {
@@ -299,6 +337,23 @@ mod tests {
         assert_eq!(gaps[0].reason(), GapReason::SlowSubscriber);
         assert_eq!(gaps[0].counts[0].count, 100 - received);
         assert_eq!((gaps[0].from_sequence, gaps[0].to_sequence), (received + 1, 100));
+    }
+
+    #[tokio::test]
+    async fn a_flood_of_opens_does_not_push_out_what_processes_did() {
+        let hub = hub(4000);
+        let mut slow = hub.subscribe("slow".into(), Wanted::default()).unwrap();
+        hub.publish(&opens(1..101));
+        for sequence in 1..=5 {
+            let id = EventId { lane: Lane::Process.into(), sequence, ..EventId::default() };
+            let exec =
+                Event { id: Some(id), payload: Some(Payload::Exec(Exec::default())), ..Event::default() };
+            hub.publish(&[exec]);
+        }
+        hub.close();
+        let events = drain(&mut slow).await;
+        let execs = events.iter().filter(|event| event.event_type() == EventType::Exec).count();
+        assert_eq!(execs, 5);
     }
 
     #[tokio::test]

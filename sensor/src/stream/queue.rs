@@ -29,17 +29,13 @@ struct Missed {
 }
 
 impl Queue {
-    /// Adds a body if it fits into `limit` bytes. While something was missed
-    /// that the subscriber has not been told, there is room only when the
-    /// queue is half empty: rather one long gap than a rain of short ones.
+    /// Adds a body if it fits into `limit` bytes.
     pub fn offer(&mut self, body: &Body, limit: usize) -> bool {
-        let room = if self.missed.is_empty() { limit } else { limit / 2 };
-        if self.bytes + body.0.len() > room {
-            return false;
+        let fits = self.bytes + body.0.len() <= limit;
+        if fits {
+            self.push(body.clone());
         }
-        self.bytes += body.0.len();
-        self.bodies.push_back(body.clone());
-        true
+        fits
     }
 
     /// Notes an event that did not fit.
@@ -59,10 +55,13 @@ impl Queue {
     /// into the queue before the next body.
     pub fn take_gaps(&mut self) -> Vec<Gap> {
         let missed = std::mem::take(&mut self.missed);
-        missed
-            .into_iter()
-            .map(|(lane, missed)| missed.gap(Lane::try_from(lane).unwrap_or_default()))
-            .collect()
+        missed.into_iter().map(|(lane, missed)| missed.gap(lane)).collect()
+    }
+
+    /// The same for one lane.
+    pub fn take_gap(&mut self, lane: Lane) -> Option<Gap> {
+        let lane = i32::from(lane);
+        self.missed.remove(&lane).map(|missed| missed.gap(lane))
     }
 
     /// Whether there is something to tell that is not in a body yet.
@@ -83,16 +82,16 @@ impl Queue {
         Some(body)
     }
 
-    /// Whether a body of this size would be taken now.
-    pub fn has_room(&self, length: usize, limit: usize) -> bool {
-        self.bytes + length <= if self.missed.is_empty() { limit } else { limit / 2 }
+    /// Bytes that wait.
+    pub fn bytes(&self) -> usize {
+        self.bytes
     }
 }
 
 impl Missed {
-    fn gap(self, lane: Lane) -> Gap {
+    fn gap(self, lane: i32) -> Gap {
         Gap {
-            lane: lane.into(),
+            lane,
             from_sequence: self.from,
             to_sequence: self.to,
             reason: GapReason::SlowSubscriber.into(),

@@ -20,7 +20,7 @@ use crate::{
     config::Config,
     failure::Failure,
     filter::{Filter, Verdict},
-    run::terminated,
+    run::Termination,
 };
 use source::Source;
 use text::{Renderer, Style};
@@ -46,6 +46,7 @@ pub fn watch(args: &WatchArgs) -> Result<(), Failure> {
 }
 
 async fn show(args: &WatchArgs, config: Config, request: Request) -> Result<(), Failure> {
+    let mut termination = Termination::listen();
     let mut source = Source::open(args, &config, request).await?;
     // A daemon that records everything still shows only the policy's choice,
     // unless everything was asked for.
@@ -55,8 +56,6 @@ async fn show(args: &WatchArgs, config: Config, request: Request) -> Result<(), 
     notice(args, &source);
     let mut view = View::new(args);
     let mut resized = signal(SignalKind::window_change()).ok();
-    let ended = terminated();
-    tokio::pin!(ended);
     let result = view.begin();
     let mut result = result.map(|()| true);
     while let Ok(true) = result {
@@ -69,7 +68,7 @@ async fn show(args: &WatchArgs, config: Config, request: Request) -> Result<(), 
                     return Err(Failure::unavailable("the sensor has ended; start it again, then this"));
                 }
             },
-            () = &mut ended => Ok(false),
+            () = termination.wait() => Ok(false),
             () = resize(&mut resized) => { view.resize(); Ok(true) }
         };
     }

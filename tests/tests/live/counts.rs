@@ -14,9 +14,6 @@ const COUNT: usize = 100_000;
 /// Every name, also those that do not exist, of everybody who logged in.
 const NO_NAME_IS_NOISE: &str = "[policy]\nnoise = false\nmissing = true\n";
 
-/// Room for all of it, however little time the sensor gets.
-const ROOM: &str = "[hooks]\nfile_ring_bytes = 268435456\n[stream]\nsubscriber_queue_bytes = 268435456\n";
-
 /// A directory in memory rather than on a disk, so that the sensor gets no time
 /// to breathe.
 struct Names(TempDir);
@@ -60,7 +57,7 @@ impl Names {
 #[test]
 fn a_hundred_thousand_opens_are_that_many_events_each_once() {
     let Some(_machine) = Machine::alone(here!()) else { return };
-    let sensor = Sensor::start(&format!("{NO_NAME_IS_NOISE}{ROOM}"), &[]);
+    let sensor = Sensor::start(NO_NAME_IS_NOISE, &[]);
     let person = Person::new();
     let mut stream = sensor.follow(&person);
     let names = Names::new();
