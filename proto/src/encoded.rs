@@ -1,6 +1,6 @@
 //! A `SubscribeResponse` whose events are already encoded.
 
-use bytes::{Buf, BufMut, Bytes, BytesMut};
+use bytes::{Buf, BufMut, Bytes};
 use prost::{
     DecodeError, Message,
     encoding::{DecodeContext, WireType, encode_key, encode_varint, skip_field},
@@ -18,10 +18,15 @@ const EVENTS_FIELD: u32 = 1;
 pub struct EncodedEvents(Bytes);
 
 impl EncodedEvents {
-    /// Appends one event to `buffer` in the form a body is made of.
-    pub fn append(buffer: &mut BytesMut, event: &Event) {
+    /// Appends one event to `buffer` in the form a body is made of. `common` is
+    /// an encoded event as well: what all events of a sensor share (host, ids)
+    /// and `event` leaves out. In this encoding, messages that follow one
+    /// another under one key are one message, so nothing has to be copied
+    /// into each event first.
+    pub fn append(buffer: &mut Vec<u8>, common: &[u8], event: &Event) {
         encode_key(EVENTS_FIELD, WireType::LengthDelimited, buffer);
-        encode_varint(event.encoded_len() as u64, buffer);
+        encode_varint((common.len() + event.encoded_len()) as u64, buffer);
+        buffer.extend_from_slice(common);
         event.encode_raw(buffer);
     }
 
@@ -75,14 +80,20 @@ mod tests {
     use crate::v1::{EventId, SubscribeResponse};
 
     #[test]
-    fn a_client_decodes_what_was_joined() {
-        let event =
-            |sequence| Event { id: Some(EventId { sequence, ..Default::default() }), ..Default::default() };
-        let mut buffer = BytesMut::new();
-        EncodedEvents::append(&mut buffer, &event(1));
-        EncodedEvents::append(&mut buffer, &event(2));
-        let wire = EncodedEvents::from_bytes(buffer.freeze()).encode_to_vec();
+    fn a_client_decodes_what_was_joined_with_what_is_common() {
+        let id = |sensor_id: &str, sequence| {
+            Some(EventId { sensor_id: sensor_id.to_owned(), sequence, ..Default::default() })
+        };
+        let common = Event { host: "web-1".to_owned(), id: id("s", 0), ..Default::default() }.encode_to_vec();
+        let mut buffer = Vec::new();
+        for sequence in 1..=2 {
+            let event = Event { id: id("", sequence), ..Default::default() };
+            EncodedEvents::append(&mut buffer, &common, &event);
+        }
+        let wire = EncodedEvents::from_bytes(buffer.into()).encode_to_vec();
         let decoded = SubscribeResponse::decode(wire.as_slice()).unwrap();
-        assert_eq!(decoded.events, [event(1), event(2)]);
+        let whole =
+            |sequence| Event { host: "web-1".to_owned(), id: id("s", sequence), ..Default::default() };
+        assert_eq!(decoded.events, [whole(1), whole(2)]);
     }
 }

@@ -38,7 +38,7 @@ use crate::{
 };
 
 /// Batches between the two threads.
-const BATCHES: usize = 2;
+const BATCHES: usize = 16;
 /// Events encoded and handed on at once.
 const PUBLISH: usize = 512;
 /// The nice value of the threads that records wait for.
@@ -74,7 +74,6 @@ impl Pipeline {
             Filter::new(&config.policy, record_all)?.with_host_mount_namespace(host_mount_namespace());
         let host = config.sensor.host.clone().unwrap_or_else(host_name);
         let Kernel { programs, process_ring, file_ring, counters, log, hooks } = kernel;
-        let sequencer = Sequencer::new(&state);
         let decoder = Decoder::new(&state.boot_id, Arc::clone(&redactor));
         let wall = clock::wall_offset_ns().saturating_add(clock::boottime_ns());
         let status = Arc::new(SensorStatus {
@@ -102,14 +101,14 @@ impl Pipeline {
         let logger = thread::Builder::new().name("kernel-log".into()).spawn(move || relay(log, &log_stop))?;
         let exec_events = config.hooks.exec;
         // Before anybody is served: who ran before is known to the first event.
-        let enricher = Enricher::new(host, &redactor);
+        let enricher = Enricher::new(&redactor);
         let worker_status = Arc::clone(&status);
         let worker = thread::Builder::new().name("pipeline".into()).spawn(move || {
             prefer_this_thread();
             Worker {
                 decoder,
                 enricher,
-                sequencer,
+                sequencer: Sequencer::default(),
                 losses: Losses::default(),
                 exec_events,
                 redactor,
@@ -200,6 +199,7 @@ impl Worker {
             self.recorder = None;
         }
         let wall_offset = clock::wall_offset_ns();
+        self.enricher.tick();
         for record in batch.iter() {
             match self.decoder.decode(record, wall_offset) {
                 Ok(Decoded::Fork(fork)) => self.fork(&fork),
@@ -247,7 +247,6 @@ impl Worker {
     fn send_own(&mut self, payload: Payload, lane: Lane) {
         let boottime_ns = clock::boottime_ns();
         let event = Event {
-            host: self.status.host.clone(),
             time: Some(crate::decode::timestamp(boottime_ns.saturating_add(clock::wall_offset_ns()))),
             boottime_ns,
             payload: Some(payload),

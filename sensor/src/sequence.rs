@@ -2,8 +2,6 @@
 
 use activity_proto::v1::{Event, EventId, EventType, Lane};
 
-use crate::state::State;
-
 /// The lane of an event type: files apart, so that their number never stands
 /// in the way of the others.
 pub fn lane_of(event_type: EventType) -> Lane {
@@ -18,25 +16,15 @@ pub fn lane_of(event_type: EventType) -> Lane {
     }
 }
 
-/// Numbers events.
+/// Numbers events. What the ids of one epoch share is added where events are
+/// encoded.
+#[derive(Default)]
 pub struct Sequencer {
-    id: EventId,
     process: u64,
     file: u64,
 }
 
 impl Sequencer {
-    /// Begins an epoch.
-    pub fn new(state: &State) -> Self {
-        let id = EventId {
-            sensor_id: state.sensor_id.clone(),
-            boot_id: state.boot_id.clone(),
-            epoch: state.epoch,
-            ..EventId::default()
-        };
-        Self { id, process: 0, file: 0 }
-    }
-
     /// Gives the event the next number of the lane.
     pub fn number(&mut self, event: &mut Event, lane: Lane) {
         let last = match lane {
@@ -44,7 +32,7 @@ impl Sequencer {
             Lane::Process | Lane::Unspecified => &mut self.process,
         };
         *last += 1;
-        event.id = Some(EventId { lane: lane.into(), sequence: *last, ..self.id.clone() });
+        event.id = Some(EventId { lane: lane.into(), sequence: *last, ..EventId::default() });
     }
 
     /// The last number given out in the lane.

@@ -48,7 +48,11 @@ pub fn opened(call: &OpenCall) -> u32 {
 #[inline(always)]
 fn record(current: Current, call: &OpenCall) -> Result<(), Lost> {
     if call.result < 0 {
-        return in_two_sizes(|| failed_small(current, call), || failed_large(current, call));
+        let small = || match call.path.read_user::<u8>() {
+            Some(b'/') => failed_absolute(current, call),
+            _ => failed_small(current, call),
+        };
+        return in_two_sizes(small, || failed_large(current, call));
     }
     let file = file_of(current.task, call.result as u32).ok_or(Lost::Unreadable)?;
     in_two_sizes(|| succeeded_small(current, call, file), || succeeded_large(current, call, file))
@@ -127,6 +131,29 @@ macro_rules! succeeded {
 
 succeeded!(succeeded_small, OpenSmall, SHORT_COMPONENT_MAX);
 succeeded!(succeeded_large, OpenLarge, COMPONENT_MAX);
+
+/// The usual failure, a search along absolute paths: without room for a
+/// directory. `Ok(false)`: the path did not fit, or is relative by now.
+#[inline(always)]
+fn failed_absolute(current: Current, call: &OpenCall) -> Result<bool, Lost> {
+    let mut record = reserve::<OpenSmall>(&FILE_RING)?;
+    let all = record.as_mut_ptr();
+    // SAFETY: `all` points to the reserved record, and the path is written
+    // into the array made for it, with that array's size.
+    let (fixed, unfit) = unsafe {
+        let open = &raw mut (*all).open;
+        let text: *mut u8 = (&raw mut (*all).path).cast();
+        let room = size_of_val(&(*all).path);
+        let path = &raw mut (*open).path;
+        path.write(copied_span(copy_user_str(text, room as u32, call.path), room));
+        locate(path, offset_of!(OpenSmall, path));
+        (*open).base = Span::EMPTY;
+        (*open).file = FileId::ZERO;
+        (*open).file_mode = 0;
+        (write_fixed(open, current, call), is_cut(path) || *text != b'/')
+    };
+    record.finish_sized::<OpenFailedLarge>(fixed, unfit)
+}
 
 /// One size of record for an open that was refused.
 macro_rules! failed {

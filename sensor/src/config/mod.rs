@@ -192,7 +192,7 @@ impl Default for HooksConfig {
             open: true,
             connect: true,
             process_ring_bytes: 4 * 1024 * 1024,
-            file_ring_bytes: 8 * 1024 * 1024,
+            file_ring_bytes: 16 * 1024 * 1024,
         }
     }
 }
@@ -205,7 +205,7 @@ impl Default for StreamConfig {
             mode: SocketMode::default(),
             tcp: None,
             plain_text: false,
-            subscriber_queue_bytes: 32 * 1024 * 1024,
+            subscriber_queue_bytes: 64 * 1024 * 1024,
             max_subscribers: 32,
         }
     }

@@ -16,7 +16,6 @@ use users::Users;
 
 /// What is known beside the kernel's records. One for the life of the sensor.
 pub struct Enricher {
-    host: String,
     processes: Processes,
     users: Users,
     cgroups: Cgroups,
@@ -34,21 +33,21 @@ pub enum Enriched {
 impl Enricher {
     /// Knows the processes that run already, from /proc. The fork hook must be
     /// attached before, so that no process falls between the two.
-    pub fn new(host: String, redactor: &Redactor) -> Self {
+    pub fn new(redactor: &Redactor) -> Self {
         let mut processes = Processes::default();
         seed::from_proc(&mut processes, redactor);
-        Self { host, processes, users: Users::default(), cgroups: Cgroups::find() }
+        Self { processes, users: Users::default(), cgroups: Cgroups::find() }
     }
 
     /// Knows nothing of the machine it runs on: for recordings.
     #[cfg(test)]
     pub fn knowing_nothing() -> Self {
-        Self {
-            host: "replay".to_owned(),
-            processes: Processes::default(),
-            users: Users::default(),
-            cgroups: Cgroups::none(),
-        }
+        Self { processes: Processes::default(), users: Users::default(), cgroups: Cgroups::none() }
+    }
+
+    /// Looks at the clock, once for many events.
+    pub fn tick(&mut self) {
+        self.users.tick();
     }
 
     /// A process was made.
@@ -58,7 +57,6 @@ impl Enricher {
 
     /// Fills in the event and learns from it.
     pub fn enrich(&mut self, event: &mut Event) -> Enriched {
-        event.host.clone_from(&self.host);
         self.name_users(event);
         self.place(event);
         attribute(event);

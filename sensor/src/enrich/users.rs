@@ -18,6 +18,12 @@ pub struct Users {
 }
 
 impl Users {
+    /// Looks at the clock: names that have grown old are asked for again.
+    pub fn tick(&mut self) {
+        self.users.tick(Instant::now());
+        self.groups.tick(Instant::now());
+    }
+
     /// The user's name; empty when there is none.
     pub fn user(&mut self, uid: u32) -> String {
         self.users.get(uid, |uid| {
@@ -34,20 +40,28 @@ impl Users {
 }
 
 #[derive(Default)]
-struct Names(HashMap<u32, (Instant, String)>);
+struct Names {
+    by_id: HashMap<u32, String>,
+    since: Option<Instant>,
+}
 
 impl Names {
+    fn tick(&mut self, now: Instant) {
+        if self.since.is_none_or(|since| now.duration_since(since) >= FRESH) {
+            self.by_id.clear();
+            self.since = Some(now);
+        }
+    }
+
     fn get(&mut self, id: u32, look_up: impl FnOnce(u32) -> Option<String>) -> String {
-        if let Some((asked, name)) = self.0.get(&id)
-            && asked.elapsed() < FRESH
-        {
+        if let Some(name) = self.by_id.get(&id) {
             return name.clone();
         }
-        if self.0.len() >= MAX {
-            self.0.clear();
+        if self.by_id.len() >= MAX {
+            self.by_id.clear();
         }
         let name = look_up(id).unwrap_or_default();
-        self.0.insert(id, (Instant::now(), name.clone()));
+        self.by_id.insert(id, name.clone());
         name
     }
 }
@@ -61,6 +75,8 @@ mod tests {
         let mut names = Names::default();
         assert_eq!(names.get(5, |_| Some("games".to_owned())), "games");
         assert_eq!(names.get(5, |_| panic!("asked again")), "games");
+        names.tick(Instant::now());
+        assert_eq!(names.get(5, |_| Some("toys".to_owned())), "toys");
     }
 
     #[test]

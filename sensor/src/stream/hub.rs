@@ -17,6 +17,7 @@ use activity_proto::{
     v1::{Event, EventId, Gap, Lane, SubscriberStatus, event::Payload},
 };
 use bytes::{Bytes, BytesMut};
+use prost::Message as _;
 use tokio::sync::Notify;
 
 use super::{
@@ -29,16 +30,19 @@ use crate::{clock, decode::timestamp};
 /// accept by default (4 MiB), also with one more event of the largest kind.
 const BODY_BYTES: usize = 256 * 1024;
 
+/// A guess, so that a buffer need not grow.
+const USUAL_EVENT_BYTES: usize = 512;
+
 /// Where events meet subscribers.
 pub struct Hub {
     subscribers: Mutex<Vec<Arc<Subscriber>>>,
     queue_bytes: usize,
     max_subscribers: usize,
-    /// What a gap for one subscriber says of where it comes from.
-    origin: Origin,
+    /// What all events share, encoded.
+    common: Vec<u8>,
 }
 
-/// Host and id without a number.
+/// Where all events of this hub come from; they leave it out themselves.
 #[derive(Clone, Debug, Default)]
 pub struct Origin {
     /// Host name.
@@ -67,6 +71,19 @@ struct Encoded {
 }
 
 impl Encoded {
+    fn new(common: &[u8], events: &[Event]) -> Self {
+        let mut buffer = Vec::with_capacity(events.len() * USUAL_EVENT_BYTES);
+        let ranges = events
+            .iter()
+            .map(|event| {
+                let start = buffer.len();
+                EncodedEvents::append(&mut buffer, common, event);
+                start..buffer.len()
+            })
+            .collect();
+        Self { bytes: buffer.into(), ranges }
+    }
+
     /// Each event with its bytes.
     fn parts<'a>(&'a self, events: &'a [Event]) -> impl Iterator<Item = (&'a Event, &'a [u8])> {
         let bytes = self.ranges.iter().map(|range| self.bytes.get(range.clone()).unwrap_or_default());
@@ -77,7 +94,8 @@ impl Encoded {
 impl Hub {
     /// A hub whose subscribers each may have `queue_bytes` waiting.
     pub fn new(queue_bytes: usize, max_subscribers: usize, origin: Origin) -> Self {
-        Self { subscribers: Mutex::default(), queue_bytes, max_subscribers, origin }
+        let common = Event { host: origin.host, id: Some(origin.id), ..Event::default() }.encode_to_vec();
+        Self { subscribers: Mutex::default(), queue_bytes, max_subscribers, common }
     }
 
     /// Adds a subscriber; it is removed when the subscription is dropped.
@@ -104,7 +122,7 @@ impl Hub {
         if events.is_empty() || subscribers.is_empty() {
             return;
         }
-        let encoded = encode(events);
+        let encoded = Encoded::new(&self.common, events);
         for subscriber in subscribers {
             if subscriber.wanted.is_everything() {
                 self.offer_all(&subscriber, events, &encoded);
@@ -214,24 +232,23 @@ impl Hub {
     /// Puts gaps into the queue.
     fn tell<G: IntoIterator<Item = Gap>>(&self, queue: &mut Queue, take: impl FnOnce(&mut Queue) -> G) {
         for gap in take(queue) {
-            let mut buffer = BytesMut::new();
-            EncodedEvents::append(&mut buffer, &self.gap_event(gap));
-            queue.push((EncodedEvents::from_bytes(buffer.freeze()), 1));
+            let mut buffer = Vec::new();
+            EncodedEvents::append(&mut buffer, &self.common, &gap_event(gap));
+            queue.push((EncodedEvents::from_bytes(buffer.into()), 1));
         }
     }
+}
 
-    /// A gap in one subscriber's stream. It has no number: the sensor's
-    /// sequence is whole.
-    fn gap_event(&self, gap: Gap) -> Event {
-        let boottime_ns = clock::boottime_ns();
-        Event {
-            id: Some(EventId { lane: gap.lane, ..self.origin.id.clone() }),
-            host: self.origin.host.clone(),
-            time: Some(timestamp(boottime_ns.saturating_add(clock::wall_offset_ns()))),
-            boottime_ns,
-            payload: Some(Payload::Gap(gap)),
-            ..Event::default()
-        }
+/// A gap in one subscriber's stream. It has no number: the sensor's sequence is
+/// whole.
+fn gap_event(gap: Gap) -> Event {
+    let boottime_ns = clock::boottime_ns();
+    Event {
+        id: Some(EventId { lane: gap.lane, ..EventId::default() }),
+        time: Some(timestamp(boottime_ns.saturating_add(clock::wall_offset_ns()))),
+        boottime_ns,
+        payload: Some(Payload::Gap(gap)),
+        ..Event::default()
     }
 }
 
@@ -269,19 +286,6 @@ impl Drop for Subscription {
     }
 }
 
-fn encode(events: &[Event]) -> Encoded {
-    let mut buffer = BytesMut::new();
-    let ranges = events
-        .iter()
-        .map(|event| {
-            let start = buffer.len();
-            EncodedEvents::append(&mut buffer, event);
-            start..buffer.len()
-        })
-        .collect();
-    Encoded { bytes: buffer.freeze(), ranges }
-}
-
 /// The guarded value, also when a thread panicked while it held the lock:
 /// nothing here is left half changed.
 fn locked<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
@@ -292,7 +296,6 @@ fn locked<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
 mod tests {
     use super::*;
     use activity_proto::v1::{EventType, Exec, Filter, GapReason, Open, SubscribeResponse};
-    use prost::Message as _;
 
     fn hub(queue_bytes: usize) -> Arc<Hub> {
         Arc::new(Hub::new(queue_bytes, 2, Origin::default()))
