@@ -1,5 +1,7 @@
 //! Rules for the whole checkout that no compiler checks.
 
+#![expect(clippy::expect_used, clippy::indexing_slicing, reason = "a test program fails by panicking")]
+
 use std::{fs, path::PathBuf, process::Command};
 
 /// A file longer than this, its unit tests aside, wants a second look.
