@@ -19,7 +19,6 @@ use activity_proto::{
     server::sensor_service_server::{SensorService, SensorServiceServer},
     v1::{Event, EventId, GetStatusRequest, GetStatusResponse, Lane, SubscribeRequest},
 };
-use bytes::BytesMut;
 use futures::{Stream, StreamExt as _, stream};
 use serde_json::Value;
 use tokio::net::UnixListener;
@@ -36,13 +35,13 @@ struct Sensor(Arc<AtomicU64>);
 impl Sensor {
     fn batch(&self) -> EncodedEvents {
         let first = self.0.fetch_add(BATCH, Ordering::Relaxed) + 1;
-        let mut body = BytesMut::new();
+        let mut body = Vec::new();
         for sequence in first..first + BATCH {
             let lane = Lane::File.into();
             let id = EventId { sensor_id: "s".into(), boot_id: "b".into(), epoch: 1, lane, sequence };
-            EncodedEvents::append(&mut body, &Event { id: Some(id), ..Event::default() });
+            EncodedEvents::append(&mut body, &[], &Event { id: Some(id), ..Event::default() });
         }
-        EncodedEvents::from_bytes(body.freeze())
+        EncodedEvents::from_bytes(body.into())
     }
 }
 

@@ -19,7 +19,6 @@ use activity_proto::{
         Lane, Login, Method, Open, Outcome, PathSource, Process, SubscribeRequest, event::Payload,
     },
 };
-use bytes::BytesMut;
 use futures::{Stream, StreamExt as _, stream};
 use tokio::net::UnixListener;
 use tokio_stream::wrappers::UnixListenerStream;
@@ -118,10 +117,10 @@ impl SensorService for Sensor {
         _: Request<SubscribeRequest>,
     ) -> Result<Response<Self::SubscribeStream>, Status> {
         let batches = stream::iter(0..EVENTS / BATCH).map(|batch| {
-            let mut body = BytesMut::new();
+            let mut body = Vec::new();
             let sequences = batch * BATCH + 1..=(batch + 1) * BATCH;
-            sequences.for_each(|sequence| EncodedEvents::append(&mut body, &event(sequence)));
-            Ok(EncodedEvents::from_bytes(body.freeze()))
+            sequences.for_each(|sequence| EncodedEvents::append(&mut body, &[], &event(sequence)));
+            Ok(EncodedEvents::from_bytes(body.into()))
         });
         Ok(Response::new(batches.chain(stream::pending()).boxed()))
     }

@@ -45,11 +45,13 @@ pub fn programs(profile: Profile) -> Result {
     finish(&mut command(&[SENSOR, COLLECTOR], profile))
 }
 
-/// The cargo call that builds those packages.
-pub fn command(packages: &[&str], profile: Profile) -> Command {
-    let mut command = checkout::cargo(&["build", "--profile", profile.name()]);
-    for package in packages {
-        command.args(["--package", package]);
+/// The cargo call that builds those programs. Over the whole workspace, though
+/// only what they need is built: a library's features are those that all
+/// members ask for, so that every verb finds what another has compiled.
+pub fn command(programs: &[&str], profile: Profile) -> Command {
+    let mut command = checkout::cargo(&["build", "--workspace", "--profile", profile.name()]);
+    for program in programs {
+        command.args(["--bin", program]);
     }
     command
 }

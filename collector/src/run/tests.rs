@@ -14,7 +14,6 @@ use activity_proto::{
     server::sensor_service_server::{SensorService, SensorServiceServer},
     v1::{Event, EventId, GetStatusRequest, GetStatusResponse, Lane, SubscribeRequest},
 };
-use bytes::BytesMut;
 use datafusion::{arrow::util::display::array_value_to_string, prelude::SessionContext};
 use futures::{Stream, StreamExt as _, stream};
 use tokio::{net::UnixListener, sync::oneshot, time::Instant};
@@ -41,9 +40,9 @@ impl SensorService for Script {
     ) -> Result<Response<Self::SubscribeStream>, Status> {
         let mut script = self.0.lock().unwrap();
         let sequences = script.pop_front().ok_or_else(|| Status::unavailable("over"))?;
-        let mut body = BytesMut::new();
-        sequences.into_iter().for_each(|sequence| EncodedEvents::append(&mut body, &event(sequence)));
-        let sent = stream::iter([Ok(EncodedEvents::from_bytes(body.freeze()))]);
+        let mut body = Vec::new();
+        sequences.into_iter().for_each(|sequence| EncodedEvents::append(&mut body, &[], &event(sequence)));
+        let sent = stream::iter([Ok(EncodedEvents::from_bytes(body.into()))]);
         Ok(Response::new(if script.is_empty() {
             sent.chain(stream::pending()).boxed()
         } else {

@@ -22,7 +22,7 @@ use anyhow::Context;
 
 use self::tally::Tally;
 use crate::{
-    build::{Profile, finish, programs, shown},
+    build::{Profile, finish, shown},
     checkout::cargo,
     exit::{Result, failure},
     lint, setup,
@@ -62,10 +62,9 @@ fn checks(tally: &mut Tally) {
     }
 }
 
+/// The end-to-end tests run both programs. `cargo test` builds them because each
+/// has integration tests of its own.
 fn tests(long: bool, tally: &mut Tally) -> Result {
-    // The end-to-end tests run the programs, which `cargo test` by itself does
-    // not build.
-    programs(Profile::Trial)?;
     let mut command = cargo(&["test", "--workspace", "--no-fail-fast", "--profile", Profile::Trial.name()]);
     match setup::python_client() {
         Ok(python) => {

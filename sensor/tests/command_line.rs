@@ -1,0 +1,56 @@
+//! The command line without a kernel: help, usage, configuration files.
+
+#![expect(clippy::unwrap_used, reason = "a test program fails by panicking")]
+
+use std::{
+    fs,
+    process::{Command, Output},
+};
+
+fn sensor(arguments: &[&str]) -> Output {
+    Command::new(env!("CARGO_BIN_EXE_activity-sensor")).args(arguments).output().unwrap()
+}
+
+#[test]
+fn help_names_every_command_and_the_exit_codes() {
+    let output = sensor(&["--help"]);
+    let text = String::from_utf8(output.stdout).unwrap();
+    assert_eq!(output.status.code(), Some(0));
+    for word in ["run", "watch", "doctor", "check-config", "64", "69", "77", "78"] {
+        assert!(text.contains(word), "{word} is missing in {text}");
+    }
+}
+
+#[test]
+fn wrong_usage_is_64() {
+    for arguments in [&["fly"][..], &["watch", "--type", "nonsense"], &["check-config"]] {
+        let output = sensor(arguments);
+        assert_eq!(output.status.code(), Some(64), "{arguments:?}");
+        assert!(output.stdout.is_empty(), "{arguments:?}");
+    }
+}
+
+#[test]
+fn the_default_configuration_file_is_fine() {
+    let file = concat!(env!("CARGO_MANIFEST_DIR"), "/../packaging/config.toml");
+    assert_eq!(sensor(&["check-config", file]).status.code(), Some(0));
+}
+
+#[test]
+fn a_wrong_key_is_78_with_its_line_and_the_nearest_key() {
+    let file = tempfile::NamedTempFile::new().unwrap();
+    fs::write(&file, "[stream]\nsokcet = \"/run/x.sock\"\n").unwrap();
+    let output = sensor(&["check-config", file.path().to_str().unwrap()]);
+    let text = String::from_utf8(output.stderr).unwrap();
+    assert_eq!(output.status.code(), Some(78));
+    assert!(text.contains(":2:") && text.contains("stream.socket"), "{text}");
+}
+
+#[test]
+fn manual_page_and_completions_are_printed() {
+    for arguments in [&["manual"][..], &["completion", "bash"]] {
+        let output = sensor(arguments);
+        assert_eq!(output.status.code(), Some(0), "{arguments:?}");
+        assert!(String::from_utf8(output.stdout).unwrap().contains("check-config"), "{arguments:?}");
+    }
+}
