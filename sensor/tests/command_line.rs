@@ -51,6 +51,6 @@ fn manual_page_and_completions_are_printed() {
     for arguments in [&["manual"][..], &["completion", "bash"]] {
         let output = sensor(arguments);
         assert_eq!(output.status.code(), Some(0), "{arguments:?}");
-        assert!(String::from_utf8(output.stdout).unwrap().contains("check-config"), "{arguments:?}");
+        assert!(String::from_utf8(output.stdout).unwrap().contains("doctor"), "{arguments:?}");
     }
 }
