@@ -55,7 +55,6 @@ impl Source {
     pub async fn open(args: &WatchArgs, config: &Config, filter: Filter) -> Result<Self, Failure> {
         match connect(&config.stream.socket).await {
             Ok(client) => Daemon::subscribe(client, &config.stream.socket, filter).await.map(Self::from),
-            Err(error) if args.common.socket.is_some() => Err(unreachable(&config.stream.socket, &error)),
             Err(error) if error.kind() == io::ErrorKind::PermissionDenied => {
                 Err(Failure::not_permitted(format!(
                     "the socket {} is not open to you; join the group {}, or use sudo",
@@ -63,6 +62,7 @@ impl Source {
                     config.stream.group
                 )))
             }
+            Err(error) if args.common.socket.is_some() => Err(unreachable(&config.stream.socket, &error)),
             Err(_) => Own::start(args, config, filter).map(Self::from),
         }
     }
@@ -163,15 +163,10 @@ async fn connect(socket: &Path) -> io::Result<Channel> {
 }
 
 fn unreachable(socket: &Path, error: &io::Error) -> Failure {
-    let sentence = format!(
+    Failure::unavailable(format!(
         "no sensor answers at {} ({error}); check --socket and whether the service runs",
         socket.display()
-    );
-    if error.kind() == io::ErrorKind::PermissionDenied {
-        Failure::not_permitted(sentence)
-    } else {
-        Failure::unavailable(sentence)
-    }
+    ))
 }
 
 fn is_end(status: &Status) -> bool {
