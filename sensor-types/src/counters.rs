@@ -1,29 +1,9 @@
-//! What the hooks count, per hook and CPU.
+//! What the hooks count, per act and CPU.
 
 use zerocopy::{FromBytes, Immutable, IntoBytes, KnownLayout};
 
-/// The hooks, by index into the counters.
-#[repr(u32)]
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Hook {
-    /// Processes made.
-    Fork = 0,
-    /// Programs started or failed to start.
-    Exec = 1,
-    /// Processes ended.
-    Exit = 2,
-    /// Files opened or refused.
-    Open = 3,
-    /// Sockets connected or refused.
-    Connect = 4,
-}
-
-impl Hook {
-    /// All of them, in the order of their numbers.
-    pub const ALL: [Self; 5] = [Self::Fork, Self::Exec, Self::Exit, Self::Open, Self::Connect];
-}
-
-/// `hits = filtered + recorded + ring_full + unreadable`, whatever happens.
+/// `hits = filtered + recorded + ring_full + unreadable + not_covered`, whatever
+/// happens.
 #[repr(C)]
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, FromBytes, IntoBytes, Immutable, KnownLayout)]
 pub struct Counters {
@@ -37,4 +17,6 @@ pub struct Counters {
     pub ring_full: u64,
     /// A kernel structure that the record cannot do without was not readable.
     pub unreadable: u64,
+    /// Seen to happen, in a way that this plan cannot record.
+    pub not_covered: u64,
 }

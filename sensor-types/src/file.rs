@@ -1,4 +1,4 @@
-//! Files: opened, or refused.
+//! Files: opened or refused, received, mapped, changed by name.
 
 use zerocopy::{FromBytes, Immutable, IntoBytes, KnownLayout};
 
@@ -28,7 +28,20 @@ impl FileId {
     pub const ZERO: Self = Self { inode: 0, device: 0, mode: 0, links: 0, reserved: 0 };
 }
 
-/// An open. On success the object is that of the new descriptor.
+/// [`Open::source`]: the object that the kernel used.
+pub const FROM_KERNEL: u32 = 1;
+/// [`Open::source`]: what was behind the descriptor when the call returned.
+pub const FROM_DESCRIPTOR: u32 = 2;
+/// [`Open::source`]: the caller's string.
+pub const FROM_USER: u32 = 3;
+/// [`Open::source`]: the kernel's own copy of the caller's string.
+pub const FROM_KERNEL_COPY: u32 = 4;
+
+/// [`Open::marks`]: asked of io_uring.
+pub const IO_URING: u32 = 1;
+
+/// An open, or another act that gives a process a file. On success the object
+/// is the kernel's.
 #[repr(C)]
 #[derive(Clone, Copy, Debug, FromBytes, IntoBytes, Immutable, KnownLayout)]
 pub struct Open {
@@ -42,6 +55,11 @@ pub struct Open {
     pub file_mode: u32,
     /// The `O_*` word: the caller's where it could be read, with `file.f_flags`.
     pub flags: u32,
+    /// Where `path` is from: [`FROM_KERNEL`], [`FROM_DESCRIPTOR`], [`FROM_USER`]
+    /// or [`FROM_KERNEL_COPY`].
+    pub source: u32,
+    /// [`IO_URING`].
+    pub marks: u32,
     /// Zero.
     pub reserved: u32,
     /// The file's path, or on failure the caller's string.
@@ -89,3 +107,88 @@ pub struct OpenFailedLarge {
     /// See [`Open::base`].
     pub base: [u8; PATH_MAX + COMPONENT_MAX],
 }
+
+/// [`Change::flags`] of a link: a symbolic one.
+pub const SYMBOLIC: u32 = 1;
+/// [`Change::flags`] of an unlink: a directory.
+pub const DIRECTORY: u32 = 1;
+
+/// [`Change::first`] of a mount: something was mounted.
+pub const MOUNTED: u32 = 0;
+/// [`Change::first`] of a mount: a mount was moved, or put in place.
+pub const MOVED: u32 = 1;
+/// [`Change::first`] of a mount: a mount was taken away.
+pub const UNMOUNTED: u32 = 2;
+
+/// A value of [`Change::first`] or [`Change::second`] that is not known, or
+/// stays as it is.
+pub const UNCHANGED: u32 = u32::MAX;
+
+/// A change to names, permissions or mounts.
+#[repr(C)]
+#[derive(Clone, Copy, Debug, FromBytes, IntoBytes, Immutable, KnownLayout)]
+pub struct Change {
+    /// Who changed it; its kind is the act.
+    pub header: Header,
+    /// The object before the change; zero where only the name is known.
+    pub file: FileId,
+    /// 0, or the negative error number.
+    pub result: i32,
+    /// Rename: `RENAME_*`. Link: [`SYMBOLIC`]. Unlink: [`DIRECTORY`]. Mount:
+    /// `MS_*`, or `MNT_*` for [`UNMOUNTED`].
+    pub flags: u32,
+    /// Chmod: the new mode bits. Chown: the new uid. Mount: [`MOUNTED`],
+    /// [`MOVED`] or [`UNMOUNTED`].
+    pub first: u32,
+    /// Chown: the new gid.
+    pub second: u32,
+    /// Where `path` and `other` are from, as [`Open::source`].
+    pub source: u32,
+    /// Zero.
+    pub reserved: u32,
+    /// Rename: the old name. Link: what the link leads to. Mount: where. Else
+    /// the object.
+    pub path: Span,
+    /// For a relative name of the caller's: the directory it starts from.
+    pub base: Span,
+    /// Rename: the new name. Link: the link. Mount: the device or the place
+    /// it came from.
+    pub other: Span,
+    /// As `base`, of `other`.
+    pub other_base: Span,
+    /// Mount: the type of file system.
+    pub filesystem: [u8; 16],
+}
+
+/// Room for ordinary paths.
+#[repr(C)]
+pub struct ChangeSmall {
+    /// The fixed part.
+    pub change: Change,
+    /// See [`Change::path`].
+    pub path: [u8; 320],
+    /// See [`Change::base`].
+    pub base: [u8; 256],
+    /// See [`Change::other`].
+    pub other: [u8; 320],
+    /// See [`Change::other_base`].
+    pub other_base: [u8; 256],
+}
+
+/// Room for the longest paths.
+#[repr(C)]
+pub struct ChangeLarge {
+    /// The fixed part.
+    pub change: Change,
+    /// See [`Change::path`].
+    pub path: [u8; PATH_MAX + COMPONENT_MAX],
+    /// See [`Change::base`].
+    pub base: [u8; PATH_MAX + COMPONENT_MAX],
+    /// See [`Change::other`].
+    pub other: [u8; PATH_MAX + COMPONENT_MAX],
+    /// See [`Change::other_base`].
+    pub other_base: [u8; PATH_MAX + COMPONENT_MAX],
+}
+
+const _: () = assert!(size_of::<Open>() == size_of::<Header>() + 80);
+const _: () = assert!(size_of::<Change>() == size_of::<Header>() + 128);

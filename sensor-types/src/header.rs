@@ -9,43 +9,12 @@ pub const NAME_LEN: usize = 16;
 /// `AUDIT_SID_UNSET`.
 pub const UNSET: u32 = u32::MAX;
 
-/// The kind of a record. It travels as a number and is tried, never cast.
-#[repr(u32)]
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Kind {
-    /// A process was made: [`crate::process::Fork`].
-    Fork = 1,
-    /// A program was started, or could not be: [`crate::process::Exec`].
-    Exec = 2,
-    /// A process ended: [`crate::process::Exit`].
-    Exit = 3,
-    /// A file was opened, or could not be: [`crate::file::Open`].
-    Open = 4,
-    /// A socket was connected, or could not be: [`crate::network::Connect`].
-    Connect = 5,
-}
-
-impl Kind {
-    /// The kind with this number, if there is one.
-    #[must_use]
-    pub const fn from_number(number: u32) -> Option<Self> {
-        Some(match number {
-            1 => Self::Fork,
-            2 => Self::Exec,
-            3 => Self::Exit,
-            4 => Self::Open,
-            5 => Self::Connect,
-            _ => return None,
-        })
-    }
-}
-
 /// Who acted, and when: read from the task at the hook. Process ids are those
 /// of the initial pid namespace, user ids of the initial user namespace.
 #[repr(C)]
 #[derive(Clone, Copy, Debug, FromBytes, IntoBytes, Immutable, KnownLayout)]
 pub struct Header {
-    /// A [`Kind`].
+    /// An [`Act`](crate::act::Act).
     pub kind: u32,
     /// Process id (`task_struct.tgid`).
     pub pid: u32,
@@ -75,12 +44,17 @@ pub struct Header {
     pub sessionid: u32,
     /// Inode of the mount namespace; 0 where it could not be read.
     pub mount_namespace: u32,
-    /// Zero; keeps the names aligned.
-    pub reserved: u32,
+    /// The login uid that the session was begun with, which differs from
+    /// `loginuid` when that was written again since; [`UNSET`] where no session
+    /// is known.
+    pub session_loginuid: u32,
+    /// When the session was begun: `CLOCK_BOOTTIME` of the first setting of the
+    /// login uid, nanoseconds; 0 where the sensor did not see it.
+    pub session_start_ns: u64,
     /// `task_struct.comm`, ended by NUL.
     pub comm: [u8; NAME_LEN],
     /// Name of the controlling terminal, ended by NUL; empty without one.
     pub tty: [u8; NAME_LEN],
 }
 
-const _: () = assert!(size_of::<Header>() == 112);
+const _: () = assert!(size_of::<Header>() == 120);

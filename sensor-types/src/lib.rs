@@ -4,10 +4,13 @@
 
 #![no_std]
 
+pub mod act;
 pub mod counters;
+pub mod credentials;
 pub mod file;
 pub mod header;
 pub mod network;
 pub mod policy;
 pub mod process;
 pub mod span;
+pub mod system;

@@ -1,4 +1,4 @@
-//! Network: connections from here.
+//! Network: connections from here and to here, and raw sockets.
 
 use zerocopy::{FromBytes, Immutable, IntoBytes, KnownLayout};
 
@@ -29,21 +29,47 @@ pub struct Destination {
     pub source: u32,
 }
 
-/// A connect.
+/// The local end of a socket.
+#[repr(C)]
+#[derive(Clone, Copy, Debug, Default, FromBytes, IntoBytes, Immutable, KnownLayout)]
+pub struct Local {
+    /// IPv4 in the first four bytes, or IPv6.
+    pub address: [u8; 16],
+    /// Port in host byte order.
+    pub port: u16,
+    /// `AF_INET`, `AF_INET6`, or 0 where nothing is known.
+    pub family: u16,
+}
+
+/// [`Socket::marks`]: a datagram sent without connect, the first of this
+/// process to this destination.
+pub const DATAGRAM: u32 = 1;
+/// [`Socket::marks`]: asked of io_uring.
+pub const IO_URING: u32 = 2;
+/// [`Socket::marks`]: TCP Fast Open, data with the first packet.
+pub const FAST_OPEN: u32 = 4;
+
+/// An act on a socket.
 #[repr(C)]
 #[derive(Clone, Copy, Debug, FromBytes, IntoBytes, Immutable, KnownLayout)]
-pub struct Connect {
-    /// Who connected.
+pub struct Socket {
+    /// Who acted; its kind is the act.
     pub header: Header,
-    /// Where to.
+    /// Connect: where to. Accept: from where. Listen: where it listens.
     pub destination: Destination,
-    /// 0, or the negative error number.
+    /// This end.
+    pub local: Local,
+    /// [`DATAGRAM`], [`IO_URING`], [`FAST_OPEN`].
+    pub marks: u32,
+    /// 0 or more, or the negative error number.
     pub result: i32,
     /// `sock.sk_type` (`SOCK_*`).
     pub socket_type: u16,
-    /// `sock.sk_protocol` (`IPPROTO_*`).
+    /// `sock.sk_protocol` (`IPPROTO_*`; for packet sockets `ETH_P_*`).
     pub protocol: u16,
+    /// Zero.
+    pub reserved: [u32; 2],
 }
 
 const _: () = assert!(size_of::<Destination>() == 120);
-const _: () = assert!(size_of::<Connect>() == size_of::<Header>() + 128);
+const _: () = assert!(size_of::<Socket>() == size_of::<Header>() + 160);

@@ -17,10 +17,43 @@ pub struct Settings {
     pub record_all: u32,
     /// 1: `sched_process_exit` says itself whether the process is dead.
     pub exit_says_group_dead: u32,
-    /// 1: opens are recorded.
-    pub opens: u32,
-    /// 1: connects are recorded.
-    pub connects: u32,
+    /// The acts that are recorded: [`crate::act::Act::bit`].
+    pub acts: u32,
+    /// 1: the trampoline plan records opens, so the tracepoint for TCP states
+    /// tells only what no other hook of the plan sees.
+    pub trampolines: u32,
+    /// Which argument of its tracepoint has the operation asked of io_uring, 0
+    /// for the first; [`MISSING`]: the first is a `struct io_kiocb`.
+    pub io_uring_operation: u32,
+    /// Number of parameters of the functions hooked at their return: their
+    /// result is the argument of this number.
+    pub parameters: Parameters,
+}
+
+/// Declares the functions whose number of parameters differs between kernels:
+/// a program finds the function's result behind them.
+macro_rules! functions_of_changing_form {
+    ($($name:ident),+ $(,)?) => {
+        /// Numbers of parameters, from the running kernel's BTF.
+        #[repr(C)]
+        #[derive(Clone, Copy, Debug, Default, FromBytes, IntoBytes, Immutable, KnownLayout)]
+        #[expect(missing_docs, reason = "each is named after its function")]
+        pub struct Parameters { $(pub $name: u32),+ }
+
+        impl Parameters {
+            /// The functions' names, in order.
+            pub const FUNCTIONS: &'static [&'static str] = &[$(stringify!($name)),+];
+        }
+    };
+}
+
+functions_of_changing_form! {
+    vfs_unlink,
+    vfs_rmdir,
+    vfs_rename,
+    vfs_link,
+    vfs_symlink,
+    inet_csk_accept,
 }
 
 /// Declares the kernel fields that the programs read: one line each, from

@@ -51,6 +51,9 @@ pub struct Exec {
     pub filename: Span,
     /// `linux_binprm.interp`: differs from `filename` when an interpreter runs it.
     pub interpreter: Span,
+    /// The environment as it lies in memory: each variable ended by NUL. The
+    /// daemon keeps only those that change which code is run.
+    pub environment: Span,
 }
 
 /// Room for the strings of an ordinary [`Exec`].
@@ -68,6 +71,8 @@ pub struct ExecSmall {
     pub filename: [u8; 256],
     /// See [`Exec::interpreter`].
     pub interpreter: [u8; 256],
+    /// See [`Exec::environment`].
+    pub environment: [u8; 4096],
 }
 
 /// Room for the longest strings that are carried.
@@ -85,6 +90,8 @@ pub struct ExecLarge {
     pub filename: [u8; PATH_MAX],
     /// See [`Exec::interpreter`].
     pub interpreter: [u8; 256],
+    /// See [`Exec::environment`].
+    pub environment: [u8; ARGV_MAX],
 }
 
 /// Room for an ordinary name of a program that could not be started.
