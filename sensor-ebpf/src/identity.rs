@@ -4,12 +4,16 @@ use aya_ebpf::helpers::{
     bpf_get_current_comm, bpf_get_current_pid_tgid, bpf_get_current_uid_gid,
     generated::{bpf_get_current_cgroup_id, bpf_get_current_task, bpf_ktime_get_boot_ns},
 };
-use sensor_types::header::{Header, Kind, NAME_LEN, UNSET};
+use sensor_types::{
+    act::Act,
+    header::{Header, NAME_LEN, UNSET},
+};
 
 use crate::{
     kernel::{Address, copy_kernel_str},
     maps::{offset, setting},
     ring::Lost,
+    session,
 };
 
 /// The running task.
@@ -40,9 +44,20 @@ impl Current {
         self.task.follow(offset!(task_signal))?.follow(offset!(signal_tty))
     }
 
+    /// The thread's id, in the initial pid namespace.
     #[inline(always)]
-    fn loginuid(self) -> u32 {
+    pub fn tid(self) -> u32 {
+        self.pid_tgid as u32
+    }
+
+    #[inline(always)]
+    pub fn loginuid(self) -> u32 {
         self.task.read(offset!(task_loginuid)).unwrap_or(UNSET)
+    }
+
+    #[inline(always)]
+    pub fn sessionid(self) -> u32 {
+        self.task.read(offset!(task_sessionid)).unwrap_or(UNSET)
     }
 
     /// The first policy: what nobody logged in for and no terminal shows is
@@ -50,38 +65,71 @@ impl Current {
     /// events always go on, because the process table lives from them.
     #[inline(always)]
     pub fn check_policy(self) -> Result<(), Lost> {
-        if setting!(record_all) == 1 || self.loginuid() != UNSET || self.terminal().is_some() {
+        if setting!(record_all) == 1
+            || self.loginuid() != UNSET
+            || self.terminal().is_some()
+            // Whoever unset his login uid is still in his session.
+            || session::of(self.tid()).is_some()
+        {
             Ok(())
         } else {
             Err(Lost::Filtered)
         }
     }
 
-    /// Fills in the header.
+    /// Fills in the header. Where the thread's login uid is another than it was
+    /// at its last act, that is recorded as well.
     ///
     /// # Safety
     /// `header` must be valid for writing.
     #[inline(always)]
-    pub unsafe fn write_header(self, header: *mut Header, kind: Kind) -> Result<(), Lost> {
+    pub unsafe fn write_header(self, header: *mut Header, act: Act) -> Result<(), Lost> {
+        // SAFETY: as the caller promises.
+        let written = unsafe { self.write_known_header(header, act) };
+        // SAFETY: as the caller promises; written a moment ago.
+        let (loginuid, last) = unsafe { ((*header).loginuid, self.write_session(&mut *header)) };
+        if loginuid != last {
+            session::notice(&self);
+        }
+        written
+    }
+
+    /// Fills in the header of a thread whose login uid is known to the session
+    /// map already.
+    ///
+    /// # Safety
+    /// `header` must be valid for writing.
+    #[inline(always)]
+    pub unsafe fn write_known_header(self, header: *mut Header, act: Act) -> Result<(), Lost> {
         // SAFETY: valid as the caller promises.
         let header = unsafe { &mut *header };
         // SAFETY: the helper has no preconditions.
         header.boottime_ns = unsafe { bpf_ktime_get_boot_ns() };
-        header.kind = kind as u32;
+        header.kind = act as u32;
         header.pid = (self.pid_tgid >> 32) as u32;
         header.tid = self.pid_tgid as u32;
-        header.reserved = 0;
         // SAFETY: the helper has no preconditions.
         header.cgroup_id = unsafe { bpf_get_current_cgroup_id() };
         let uid_gid = bpf_get_current_uid_gid();
         header.uid = uid_gid as u32;
         header.gid = (uid_gid >> 32) as u32;
         header.loginuid = self.loginuid();
-        header.sessionid = self.task.read(offset!(task_sessionid)).unwrap_or(UNSET);
+        header.sessionid = self.sessionid();
+        header.session_loginuid = UNSET;
+        header.session_start_ns = 0;
         header.comm = bpf_get_current_comm().unwrap_or([0; NAME_LEN]);
         header.mount_namespace = self.mount_namespace().unwrap_or(0);
         self.write_terminal(header);
         self.write_lineage(header).ok_or(Lost::Unreadable)
+    }
+
+    /// Fills in the session, and tells the login uid of the thread's last act.
+    #[inline(always)]
+    fn write_session(self, header: &mut Header) -> u32 {
+        let Some(session) = session::of(self.tid()) else { return UNSET };
+        header.session_loginuid = session.loginuid;
+        header.session_start_ns = session.start_ns;
+        session.last_loginuid
     }
 
     #[inline(always)]

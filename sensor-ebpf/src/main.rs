@@ -1,7 +1,7 @@
 //! The kernel side of the sensor: one object for every kernel from 5.10 on.
 //!
-//! Programs of the tracepoint plan live in `hook/`, one file per family. They
-//! read kernel structures only through `kernel`, write records only through
+//! Programs live in `hook/`, one file per family, those of both plans beside
+//! one another: a plan is which of them the daemon attaches. They read kernel structures only through `kernel`, write records only through
 //! `ring`, and find every map and setting in `maps`.
 
 #![no_std]
@@ -13,6 +13,7 @@ mod kernel;
 mod maps;
 mod path;
 mod ring;
+mod session;
 
 /// Several helpers are only for programs under a GPL-compatible licence.
 #[unsafe(link_section = "license")]

@@ -1,12 +1,22 @@
 //! Every map, and every value the daemon sets before load.
 
+use core::hint::black_box;
+
 use aya_ebpf::{
+    bindings::BPF_F_NO_PREALLOC,
     macros::map,
-    maps::{LruHashMap, PerCpuArray, RingBuf},
+    maps::{HashMap, LruHashMap, PerCpuArray, ProgramArray, RingBuf},
+    programs::FExitContext,
 };
 use sensor_types::{
-    counters::{Counters, Hook},
-    policy::{Offsets, Settings},
+    act::Act,
+    counters::Counters,
+    file::FileId,
+    network::Destination,
+    policy::{Form, Offsets, Settings},
+    session::Session,
+    span::COMPONENT_MAX,
+    syscall::{CALLS as CALL_COUNT, Jump},
 };
 
 /// Process, credential and network records: a flood of opens cannot push them
@@ -18,9 +28,104 @@ pub static PROCESS_RING: RingBuf = RingBuf::with_byte_size(4 * 1024 * 1024, 0);
 #[map]
 pub static FILE_RING: RingBuf = RingBuf::with_byte_size(8 * 1024 * 1024, 0);
 
-/// Indexed by [`Hook`].
+/// Indexed by [`Act`].
 #[map]
-pub static COUNTERS: PerCpuArray<Counters> = PerCpuArray::with_max_entries(Hook::ALL.len() as u32, 0);
+pub static COUNTERS: PerCpuArray<Counters> = PerCpuArray::with_max_entries(Act::ALL.len() as u32, 0);
+
+/// The programs that the one on the way out of system calls goes on to,
+/// indexed by [`Jump`]. What is not there is not recorded.
+#[map]
+pub static JUMPS: ProgramArray = ProgramArray::with_max_entries(Jump::ALL.len() as u32, 0);
+
+/// The login session of each thread, by thread id: inherited when a thread is
+/// made, so that it outlives a rewritten login uid. Not preallocated: most
+/// machines have a few hundred threads in sessions.
+#[map]
+pub static SESSIONS: HashMap<u32, Session> = HashMap::with_max_entries(256 * 1024, BPF_F_NO_PREALLOC);
+
+/// The ids of the sensor's own kernel objects: the kind (`system::PROGRAM`, `MAP`,
+/// `LINK`) in the upper half. Filled by the daemon.
+#[map]
+pub static OURS: HashMap<u64, u32> = HashMap::with_max_entries(512, 0);
+
+/// The change of a name that a thread is about to make: what the security hook
+/// was told, until the outcome is known.
+#[map]
+pub static CHANGING: LruHashMap<u64, Changing> = LruHashMap::with_max_entries(4096, 0);
+
+/// Entry of [`CHANGING`].
+#[repr(C)]
+#[derive(Clone, Copy)]
+pub struct Changing {
+    /// The directory entry that is changed, to tell this change from those a
+    /// file system makes below it.
+    pub dentry: u64,
+    /// Mount and directory of the first name.
+    pub mnt: u64,
+    pub directory: u64,
+    /// The same of the second name; null without one.
+    pub other_mnt: u64,
+    pub other_directory: u64,
+    /// A symbolic link's text; null for anything else.
+    pub text: u64,
+    pub file: FileId,
+    /// An [`Act`].
+    pub act: u32,
+    pub flags: u32,
+    /// The names in those directories, ended by NUL.
+    pub name: [u8; COMPONENT_MAX],
+    pub other_name: [u8; COMPONENT_MAX],
+}
+
+impl Changing {
+    pub const NONE: Self = Self {
+        dentry: 0,
+        mnt: 0,
+        directory: 0,
+        other_mnt: 0,
+        other_directory: 0,
+        text: 0,
+        file: FileId::ZERO,
+        act: 0,
+        flags: 0,
+        name: [0; COMPONENT_MAX],
+        other_name: [0; COMPONENT_MAX],
+    };
+}
+
+/// An entry to begin with: it is too large for a program's stack.
+pub static NO_CHANGE: Changing = Changing::NONE;
+
+/// The login uid that a thread had before the write that is under way.
+#[map]
+pub static SETTING_LOGINUID: LruHashMap<u64, OldLogin> = LruHashMap::with_max_entries(1024, 0);
+
+/// Entry of [`SETTING_LOGINUID`].
+#[repr(C)]
+#[derive(Clone, Copy)]
+pub struct OldLogin {
+    pub loginuid: u32,
+    pub sessionid: u32,
+}
+
+/// Where processes have sent datagrams without connecting: the first one to
+/// each place is recorded.
+#[map]
+pub static SENT: LruHashMap<Sent, u8> = LruHashMap::with_max_entries(16 * 1024, 0);
+
+/// Key of [`SENT`].
+#[repr(C)]
+#[derive(Clone, Copy)]
+pub struct Sent {
+    pub start_ns: u64,
+    pub pid: u32,
+    pub protocol: u32,
+    pub destination: Destination,
+}
+
+/// Threads whose connect was asked of io_uring and has not begun yet.
+#[map]
+pub static URING_CONNECTS: LruHashMap<u64, u8> = LruHashMap::with_max_entries(1024, 0);
 
 /// What a connect under way has set out for, by thread: a refused TCP socket
 /// has forgotten its port when the call returns.
@@ -56,8 +161,15 @@ pub static OFFSETS: Offsets = Offsets::NONE;
 
 /// See [`setting!`].
 #[unsafe(no_mangle)]
-pub static SETTINGS: Settings =
-    Settings { own_pid: 0, record_all: 0, exit_says_group_dead: 0, opens: 0, connects: 0 };
+pub static SETTINGS: Settings = Settings::NONE;
+
+/// What each system call is, by its number: for the 64-bit table in the lower
+/// half and for the 32-bit one in the upper, each a
+/// [`Call`](sensor_types::syscall::Call) with the [`Jump`] above it; 0 for what
+/// is not looked at. The daemon leaves out what it does not want or what another
+/// hook tells.
+#[unsafe(no_mangle)]
+pub static CALLS: [u32; CALL_COUNT] = [0; CALL_COUNT];
 
 /// A value as the daemon set it before load; a constant to the verifier.
 #[inline(always)]
@@ -82,3 +194,43 @@ macro_rules! setting {
     };
 }
 pub(crate) use setting;
+
+/// The [`Form`] of a function, as constants.
+macro_rules! form {
+    ($function:ident) => {
+        sensor_types::policy::Form {
+            parameters: $crate::maps::set_before_load(&$crate::maps::SETTINGS.forms.$function.parameters),
+            dentry: $crate::maps::set_before_load(&$crate::maps::SETTINGS.forms.$function.dentry),
+        }
+    };
+}
+pub(crate) use form;
+
+/// Whether an act is recorded at all.
+#[inline(always)]
+pub fn wanted(act: Act) -> bool {
+    setting!(acts) & act.bit() != 0
+}
+
+/// Argument `number` of a function's context, for numbers that differ between
+/// kernels. A branch for each, since the context may only be read at constant
+/// offsets; what the number is not, the verifier never looks at.
+#[inline(always)]
+pub fn argument(ctx: &FExitContext, number: u32) -> u64 {
+    match number {
+        0 => black_box(ctx.arg::<u64>(0)),
+        1 => black_box(ctx.arg::<u64>(1)),
+        2 => black_box(ctx.arg::<u64>(2)),
+        3 => black_box(ctx.arg::<u64>(3)),
+        4 => black_box(ctx.arg::<u64>(4)),
+        5 => black_box(ctx.arg::<u64>(5)),
+        6 => black_box(ctx.arg::<u64>(6)),
+        _ => 0,
+    }
+}
+
+/// The result of a function whose number of parameters differs.
+#[inline(always)]
+pub fn result_of(ctx: &FExitContext, form: Form) -> u64 {
+    argument(ctx, form.parameters)
+}

@@ -27,6 +27,12 @@ impl Path {
         })
     }
 
+    /// What a `struct path` in the kernel's memory says.
+    #[inline(always)]
+    pub fn of_path(path: Address) -> Option<Self> {
+        Some(Self { mnt: path.follow(offset!(path_mnt))?, dentry: path.follow(offset!(path_dentry))? })
+    }
+
     /// The working directory of a task.
     #[inline(always)]
     pub fn of_working_directory(task: Address) -> Option<Self> {
@@ -48,14 +54,34 @@ impl Path {
     /// same to it, and it needs one pass for a step instead of one for every
     /// way that led to it.
     ///
+    /// `below` is a name to begin with, of something in the directory that this
+    /// is the path of.
+    ///
     /// # Safety
     /// `to` must be valid for `room` bytes, and `span` for writing; both in a
     /// ring buffer's record.
     #[inline(always)]
-    pub unsafe fn write(self, span: *mut Span, to: *mut u8, room: usize, component: usize) {
+    pub unsafe fn write(
+        self,
+        span: *mut Span,
+        to: *mut u8,
+        room: usize,
+        component: usize,
+        below: Option<Address>,
+    ) {
         let last_start = room - component;
         // SAFETY: `span` is valid as the caller promises.
         let mut span = unsafe { Record::begin(span, WALKED) };
+        if let Some(name) = below {
+            // SAFETY: a component fits into the room.
+            match unsafe { copy_kernel_str(to, component as u32, name) } {
+                Some(copied) if component < COMPONENT_MAX && copied as usize == component => {
+                    return span.flag(CUT);
+                }
+                Some(copied) => span.grow(copied),
+                None => return span.flag(UNREADABLE),
+            }
+        }
         let mut mnt = self.mnt;
         let mut dentry = self.dentry;
         let mut root = mnt.pointer(offset!(vfsmount_root));
@@ -153,7 +179,7 @@ impl Record {
 pub unsafe fn walk(path: Option<Path>, span: *mut Span, to: *mut u8, room: usize, component: usize) {
     match path {
         // SAFETY: as the caller promises.
-        Some(path) => unsafe { path.write(span, to, room, component) },
+        Some(path) => unsafe { path.write(span, to, room, component, None) },
         // SAFETY: as the caller promises.
         None => unsafe { span.write(Span { flags: UNREADABLE, ..Span::EMPTY }) },
     }

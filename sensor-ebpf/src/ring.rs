@@ -5,7 +5,7 @@ use aya_ebpf::{
     bindings::BPF_RB_NO_WAKEUP,
     maps::{RingBuf, ring_buf::RingBufEntry},
 };
-use sensor_types::counters::{Counters, Hook};
+use sensor_types::{act::Act, counters::Counters};
 
 use crate::maps::COUNTERS;
 
@@ -17,12 +17,14 @@ pub enum Lost {
     RingFull,
     /// A kernel structure was not readable.
     Unreadable,
+    /// Known to have happened, and nothing more.
+    NotCovered,
 }
 
 /// Counts one act and what became of it.
 #[inline(always)]
-pub fn count(hook: Hook, outcome: &Result<(), Lost>) {
-    let Some(counters) = COUNTERS.get_ptr_mut(hook as u32) else { return };
+pub fn count(act: Act, outcome: &Result<(), Lost>) {
+    let Some(counters) = COUNTERS.get_ptr_mut(act as u32) else { return };
     // SAFETY: the element is this CPU's own and lives as long as the map. A
     // program that preempts this one (7.0 on) can at worst make one count be
     // lost between load and store.
@@ -33,6 +35,7 @@ pub fn count(hook: Hook, outcome: &Result<(), Lost>) {
         Err(Lost::Filtered) => counters.filtered += 1,
         Err(Lost::RingFull) => counters.ring_full += 1,
         Err(Lost::Unreadable) => counters.unreadable += 1,
+        Err(Lost::NotCovered) => counters.not_covered += 1,
     }
 }
 

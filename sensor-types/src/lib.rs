@@ -12,5 +12,7 @@ pub mod header;
 pub mod network;
 pub mod policy;
 pub mod process;
+pub mod session;
 pub mod span;
+pub mod syscall;
 pub mod system;

@@ -25,29 +25,55 @@ pub struct Settings {
     /// Which argument of its tracepoint has the operation asked of io_uring, 0
     /// for the first; [`MISSING`]: the first is a `struct io_kiocb`.
     pub io_uring_operation: u32,
-    /// Number of parameters of the functions hooked at their return: their
-    /// result is the argument of this number.
-    pub parameters: Parameters,
+    /// The functions whose parameters differ between kernels.
+    pub forms: Forms,
 }
 
-/// Declares the functions whose number of parameters differs between kernels:
-/// a program finds the function's result behind them.
+impl Settings {
+    /// Nothing set yet.
+    pub const NONE: Self = Self {
+        own_pid: 0,
+        record_all: 0,
+        exit_says_group_dead: 0,
+        acts: 0,
+        trampolines: 0,
+        io_uring_operation: MISSING,
+        forms: Forms::NONE,
+    };
+}
+
+/// What a program has to know of a function whose parameters differ between
+/// kernels.
+#[repr(C)]
+#[derive(Clone, Copy, Debug, Default, FromBytes, IntoBytes, Immutable, KnownLayout)]
+pub struct Form {
+    /// How many there are: the result stands behind them.
+    pub parameters: u32,
+    /// The first that is a `struct dentry *`; [`MISSING`] without one.
+    pub dentry: u32,
+}
+
+/// Declares those functions.
 macro_rules! functions_of_changing_form {
     ($($name:ident),+ $(,)?) => {
-        /// Numbers of parameters, from the running kernel's BTF.
+        /// The form that each has, from the running kernel's BTF.
         #[repr(C)]
         #[derive(Clone, Copy, Debug, Default, FromBytes, IntoBytes, Immutable, KnownLayout)]
         #[expect(missing_docs, reason = "each is named after its function")]
-        pub struct Parameters { $(pub $name: u32),+ }
+        pub struct Forms { $(pub $name: Form),+ }
 
-        impl Parameters {
+        impl Forms {
             /// The functions' names, in order.
             pub const FUNCTIONS: &'static [&'static str] = &[$(stringify!($name)),+];
+
+            /// Nothing looked up yet.
+            pub const NONE: Self = Self { $($name: Form { parameters: MISSING, dentry: MISSING }),+ };
         }
     };
 }
 
 functions_of_changing_form! {
+    do_file_open_root,
     vfs_unlink,
     vfs_rmdir,
     vfs_rename,
@@ -94,6 +120,8 @@ kernel_fields! {
     task_mm: "task_struct"."mm",
     task_exit_code: "task_struct"."exit_code",
     task_nsproxy: "task_struct"."nsproxy",
+    task_flags: "task_struct"."flags",
+    task_comm: "task_struct"."comm",
     nsproxy_mnt_ns: "nsproxy"."mnt_ns",
     mnt_namespace_inum: "mnt_namespace"."ns.inum",
     signal_tty: "signal_struct"."tty",
@@ -105,11 +133,21 @@ kernel_fields! {
     cred_gid: "cred"."gid",
     cred_euid: "cred"."euid",
     cred_egid: "cred"."egid",
+    cred_suid: "cred"."suid",
+    cred_fsuid: "cred"."fsuid",
+    cred_sgid: "cred"."sgid",
+    cred_fsgid: "cred"."fsgid",
+    cred_capabilities: "cred"."cap_effective",
     files_fdt: "files_struct"."fdt",
     fdtable_fd: "fdtable"."fd",
     fdtable_max_fds: "fdtable"."max_fds",
     fs_pwd_mnt: "fs_struct"."pwd.mnt",
     fs_pwd_dentry: "fs_struct"."pwd.dentry",
+    fs_root_mnt: "fs_struct"."root.mnt",
+    path_mnt: "path"."mnt",
+    path_dentry: "path"."dentry",
+    filename_name: "filename"."name",
+    open_flags_flag: "open_flags"."open_flag",
     file_path_mnt: "file"."f_path.mnt",
     file_path_dentry: "file"."f_path.dentry",
     file_inode: "file"."f_inode",
@@ -117,31 +155,55 @@ kernel_fields! {
     file_mode: "file"."f_mode",
     file_private_data: "file"."private_data",
     vfsmount_root: "vfsmount"."mnt_root",
+    vfsmount_sb: "vfsmount"."mnt_sb",
     mount_mnt: "mount"."mnt",
     mount_parent: "mount"."mnt_parent",
     mount_mountpoint: "mount"."mnt_mountpoint",
     dentry_parent: "dentry"."d_parent",
     dentry_name: "dentry"."d_name.name",
     dentry_name_len: "dentry"."d_name.len",
+    dentry_inode: "dentry"."d_inode",
     inode_ino: "inode"."i_ino",
     inode_mode: "inode"."i_mode",
     inode_nlink: "inode"."i_nlink",
     inode_sb: "inode"."i_sb",
+    inode_uid: "inode"."i_uid",
     super_block_dev: "super_block"."s_dev",
+    super_block_magic: "super_block"."s_magic",
+    renamedata_old_dentry: "renamedata"."old_dentry",
     mm_arg_start: "mm_struct"."arg_start",
     mm_arg_end: "mm_struct"."arg_end",
+    mm_env_start: "mm_struct"."env_start",
+    mm_env_end: "mm_struct"."env_end",
     mm_exe_file: "mm_struct"."exe_file",
     binprm_filename: "linux_binprm"."filename",
     binprm_interp: "linux_binprm"."interp",
+    binprm_file: "linux_binprm"."file",
+    binprm_buf: "linux_binprm"."buf",
     socket_sk: "socket"."sk",
     sock_family: "sock"."__sk_common.skc_family",
     sock_dport: "sock"."__sk_common.skc_dport",
     sock_daddr: "sock"."__sk_common.skc_daddr",
     sock_v6_daddr: "sock"."__sk_common.skc_v6_daddr",
+    sock_num: "sock"."__sk_common.skc_num",
+    sock_rcv_saddr: "sock"."__sk_common.skc_rcv_saddr",
+    sock_v6_rcv_saddr: "sock"."__sk_common.skc_v6_rcv_saddr",
     sock_type: "sock"."sk_type",
     sock_protocol: "sock"."sk_protocol",
     unix_sock_peer: "unix_sock"."peer",
     unix_sock_addr: "unix_sock"."addr",
     unix_address_len: "unix_address"."len",
     unix_address_name: "unix_address"."name",
+    tcp_sock_fastopen: "tcp_sock"."fastopen_req",
+    msghdr_name: "msghdr"."msg_name",
+    msghdr_namelen: "msghdr"."msg_namelen",
+    bpf_prog_type: "bpf_prog"."type",
+    bpf_prog_aux: "bpf_prog"."aux",
+    bpf_prog_aux_id: "bpf_prog_aux"."id",
+    bpf_prog_aux_name: "bpf_prog_aux"."name",
+    bpf_map_id: "bpf_map"."id",
+    bpf_map_name: "bpf_map"."name",
+    bpf_link_id: "bpf_link"."id",
+    module_name: "module"."name",
+    io_kiocb_opcode: "io_kiocb"."opcode",
 }

@@ -7,17 +7,21 @@
 
 use core::mem::offset_of;
 
-use aya_ebpf::{macros::btf_tracepoint, programs::BtfTracePointContext};
+use aya_ebpf::{
+    bindings::pt_regs,
+    macros::{btf_tracepoint, fexit},
+    programs::{BtfTracePointContext, FExitContext},
+};
 use aya_log_ebpf::warn;
 use sensor_types::{
-    counters::Hook,
+    act::Act,
     file::FileId,
-    header::Kind,
     process::{ExecFailedLarge, ExecFailedSmall, ExecLarge, ExecSmall},
     span::{COMPONENT_MAX, CUT, Span, UNREADABLE},
+    syscall::Call,
 };
 
-use super::file::file_id;
+use super::{open::file_id, syscall::SystemCall};
 use crate::{
     identity::Current,
     kernel::{Address, at_most, copy_kernel_str, copy_user, copy_user_str},
@@ -37,7 +41,7 @@ fn sched_process_exec(ctx: BtfTracePointContext) -> i32 {
         if matches!(outcome, Err(Lost::Unreadable)) {
             warn!(&ctx, "the new image of a process could not be read");
         }
-        count(Hook::Exec, &outcome);
+        count(Act::Exec, &outcome);
     }
     0
 }
@@ -49,6 +53,8 @@ struct Image {
     file: Address,
     arg_start: Address,
     arg_length: u64,
+    env_start: Address,
+    env_length: u64,
 }
 
 impl Image {
@@ -57,12 +63,16 @@ impl Image {
         let mm = current.task.follow(offset!(task_mm))?;
         let start: u64 = mm.read(offset!(mm_arg_start))?;
         let end: u64 = mm.read(offset!(mm_arg_end))?;
+        let env_start: u64 = mm.read(offset!(mm_env_start))?;
+        let env_end: u64 = mm.read(offset!(mm_env_end))?;
         Some(Self {
             current,
             binprm,
             file: mm.follow(offset!(mm_exe_file))?,
             arg_start: Address(start),
             arg_length: end.wrapping_sub(start),
+            env_start: Address(env_start),
+            env_length: env_end.wrapping_sub(env_start),
         })
     }
 }
@@ -84,7 +94,22 @@ macro_rules! record_exec {
                 (*exec).image = file_id(image.file).unwrap_or(FileId::ZERO);
                 let (argv, exe, cwd) = (&raw mut (*exec).argv, &raw mut (*exec).exe, &raw mut (*exec).cwd);
                 let (filename, interpreter) = (&raw mut (*exec).filename, &raw mut (*exec).interpreter);
-                copy_argv(argv, (&raw mut (*all).argv).cast(), size_of_val(&(*all).argv), image);
+                let environment = &raw mut (*exec).environment;
+                copy_memory(
+                    argv,
+                    (&raw mut (*all).argv).cast(),
+                    size_of_val(&(*all).argv),
+                    image.arg_start,
+                    image.arg_length,
+                );
+                copy_memory(
+                    environment,
+                    (&raw mut (*all).environment).cast(),
+                    size_of_val(&(*all).environment),
+                    image.env_start,
+                    image.env_length,
+                );
+                locate(environment, offset_of!($record, environment));
                 walk(
                     Path::of_file(image.file),
                     exe,
@@ -116,8 +141,9 @@ macro_rules! record_exec {
                 locate(cwd, offset_of!($record, cwd));
                 locate(filename, offset_of!($record, filename));
                 locate(interpreter, offset_of!($record, interpreter));
-                let cut = is_cut(argv) | is_cut(exe) | is_cut(cwd) | is_cut(filename);
-                (image.current.write_header(&raw mut (*exec).header, Kind::Exec), cut)
+                let cut =
+                    is_cut(argv) | is_cut(exe) | is_cut(cwd) | is_cut(filename) | is_cut(environment);
+                (image.current.write_header(&raw mut (*exec).header, Act::Exec), cut)
             };
             record.finish_sized::<ExecLarge>(header, cut)
         }
@@ -127,25 +153,71 @@ macro_rules! record_exec {
 record_exec!(record_exec_small, ExecSmall);
 record_exec!(record_exec_large, ExecLarge);
 
-/// The arguments of an exec that has returned, which is to say failed.
+/// The arguments of an exec that has failed.
 #[derive(Clone, Copy)]
-pub struct ExecCall {
-    pub result: i64,
+struct ExecCall {
+    result: i64,
     /// The name in the caller's memory.
-    pub filename: Address,
+    filename: Address,
 }
 
 /// Records a program that could not be started. A start that succeeds is told
 /// by `sched_process_exec`.
-#[inline(never)]
-pub fn exec_failed(call: &ExecCall) -> u32 {
+#[inline(always)]
+fn exec_failed(call: &ExecCall) {
     if call.result < 0
         && let Some(current) = Current::get()
     {
         let outcome =
             in_two_sizes(|| record_failed_small(current, call), || record_failed_large(current, call));
-        count(Hook::Exec, &outcome);
+        count(Act::Exec, &outcome);
     }
+}
+
+/// A trampoline at the return of one of the calls that start a program.
+macro_rules! failed_call {
+    ($(#[$doc:meta])+ $name:ident, $register:ident) => {
+        $(#[$doc])+
+        ///
+        /// The call itself rather than what it calls: the name may not be
+        /// found, the arguments be too long or the image of no known form, and
+        /// those fail in different places.
+        #[fexit]
+        fn $name(ctx: FExitContext) -> i32 {
+            let regs: *const pt_regs = ctx.arg(0);
+            // SAFETY: the argument is a trusted pointer whose loads the
+            // verifier checks.
+            let filename = Address(unsafe { (*regs).$register });
+            exec_failed(&ExecCall { result: ctx.arg(1), filename });
+            0
+        }
+    };
+}
+
+failed_call! {
+    /// `long __x64_sys_execve(const struct pt_regs *regs)`
+    execve_failed, rdi
+}
+failed_call! {
+    /// `long __x64_sys_execveat(const struct pt_regs *regs)`
+    execveat_failed, rsi
+}
+failed_call! {
+    /// `long __ia32_compat_sys_execve(const struct pt_regs *regs)`
+    compat_execve_failed, rbx
+}
+failed_call! {
+    /// `long __ia32_compat_sys_execveat(const struct pt_regs *regs)`
+    compat_execveat_failed, rcx
+}
+
+/// `trace_sys_exit(struct pt_regs *regs, long ret)`, for execve and execveat.
+#[btf_tracepoint(function = "sys_exit")]
+fn call_exec(ctx: BtfTracePointContext) -> i32 {
+    let Some(call) = SystemCall::of(&ctx) else { return 0 };
+    let [first, second, ..] = call.arguments;
+    let filename = Address(if call.call == Call::ExecveAt as u8 { second } else { first });
+    exec_failed(&ExecCall { result: call.result, filename });
     0
 }
 
@@ -168,12 +240,13 @@ macro_rules! record_failed {
                 (*exec).exe = Span::EMPTY;
                 (*exec).cwd = Span::EMPTY;
                 (*exec).interpreter = Span::EMPTY;
+                (*exec).environment = Span::EMPTY;
                 let filename = &raw mut (*exec).filename;
                 let room = size_of_val(&(*all).filename);
                 let copied = copy_user_str((&raw mut (*all).filename).cast(), room as u32, call.filename);
                 filename.write(copied_span(copied, room));
                 locate(filename, offset_of!($record, filename));
-                (current.write_header(&raw mut (*exec).header, Kind::Exec), is_cut(filename))
+                (current.write_header(&raw mut (*exec).header, Act::Exec), is_cut(filename))
             };
             record.finish_sized::<ExecFailedLarge>(header, cut)
         }
@@ -183,25 +256,25 @@ macro_rules! record_failed {
 record_failed!(record_failed_small, ExecFailedSmall);
 record_failed!(record_failed_large, ExecFailedLarge);
 
-/// argv is one piece of memory from `arg_start` to `arg_end`. Not a byte more
-/// may be asked for: the stack ends soon after, and the helper copies all or
-/// nothing.
+/// argv is one piece of memory from `arg_start` to `arg_end`, and so is the
+/// environment after it. Not a byte more may be asked for: the stack ends soon
+/// after, and the helper copies all or nothing.
 ///
 /// # Safety
 /// `to` must be valid for `room` bytes, and `span` for writing.
 #[inline(always)]
-unsafe fn copy_argv(span: *mut Span, to: *mut u8, room: usize, image: &Image) {
-    let whole = at_most(image.arg_length, room);
+unsafe fn copy_memory(span: *mut Span, to: *mut u8, room: usize, from: Address, bytes: u64) {
+    let whole = at_most(bytes, room);
     let length = whole.unwrap_or(room) as u32;
     // SAFETY: `length` is at most `room`.
-    let copied = unsafe { copy_user(to, length, image.arg_start) };
+    let copied = unsafe { copy_user(to, length, from) };
     let mut flags = if whole.is_none() { CUT } else { 0 };
     if copied.is_none() {
         flags |= UNREADABLE;
     }
     let length = if copied.is_some() { length } else { 0 };
     // SAFETY: valid as the caller promises.
-    unsafe { span.write(Span { offset: 0, length, full_length: image.arg_length as u32, flags }) };
+    unsafe { span.write(Span { offset: 0, length, full_length: bytes as u32, flags }) };
 }
 
 /// # Safety

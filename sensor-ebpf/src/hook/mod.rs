@@ -1,7 +1,16 @@
-//! The hooks, one file per family.
+//! The hooks, one file per family. In each, what both plans share, the
+//! trampolines, and what the way out of a system call leads to.
 
+mod change;
+mod credentials;
 mod exec;
-mod file;
+mod io_uring;
+mod names;
 mod network;
+mod open;
 mod process;
+mod ptrace;
+mod socket;
 mod syscall;
+mod system;
+mod user_path;

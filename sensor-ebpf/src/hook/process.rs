@@ -6,8 +6,7 @@
 
 use aya_ebpf::{macros::btf_tracepoint, programs::BtfTracePointContext};
 use sensor_types::{
-    counters::Hook,
-    header::Kind,
+    act::Act,
     process::{Exit, Fork},
 };
 
@@ -16,6 +15,7 @@ use crate::{
     kernel::Address,
     maps::{PROCESS_RING, offset, setting},
     ring::{Lost, count, reserve},
+    session,
 };
 
 /// `SIGNAL_GROUP_EXIT` of `signal_struct.flags`.
@@ -28,14 +28,14 @@ fn sched_process_fork(ctx: BtfTracePointContext) -> i32 {
     let (Some(pid), Some(tid)) =
         (child.read::<u32>(offset!(task_tgid)), child.read::<u32>(offset!(task_pid)))
     else {
-        count(Hook::Fork, &Err(Lost::Unreadable));
+        count(Act::Fork, &Err(Lost::Unreadable));
         return 0;
     };
-    // A thread of a process that is known already.
-    if pid == tid
-        && let Some(current) = Current::get()
-    {
-        count(Hook::Fork, &record_fork(current, child, pid));
+    let Some(current) = Current::get() else { return 0 };
+    session::inherit(current.tid(), tid);
+    // Not just a thread of a process that is known already.
+    if pid == tid {
+        count(Act::Fork, &record_fork(current, child, pid));
     }
     0
 }
@@ -54,7 +54,7 @@ fn record_fork(current: Current, child: Address, child_pid: u32) -> Result<(), L
         (*fork).child_start_ns = child_start_ns;
         (*fork).parent_pid = parent_pid;
         (*fork).parent_start_ns = parent_start_ns;
-        current.write_header(&raw mut (*fork).header, Kind::Fork)
+        current.write_header(&raw mut (*fork).header, Act::Fork)
     };
     record.finish(header)
 }
@@ -68,8 +68,16 @@ fn record_fork(current: Current, child: Address, child_pid: u32) -> Result<(), L
 #[btf_tracepoint(function = "sched_process_exit")]
 fn sched_process_exit(ctx: BtfTracePointContext) -> i32 {
     let Some(current) = Current::get() else { return 0 };
+    // The record of the end is still of the session.
+    let done = ended(&ctx, current);
+    session::end(current.tid());
+    done
+}
+
+#[inline(always)]
+fn ended(ctx: &BtfTracePointContext, current: Current) -> i32 {
     let Some(signal) = current.task.follow(offset!(task_signal)) else {
-        count(Hook::Exit, &Err(Lost::Unreadable));
+        count(Act::Exit, &Err(Lost::Unreadable));
         return 0;
     };
     let dead = if setting!(exit_says_group_dead) == 1 {
@@ -78,7 +86,7 @@ fn sched_process_exit(ctx: BtfTracePointContext) -> i32 {
         signal.read::<i32>(offset!(signal_live)) == Some(0)
     };
     if dead {
-        count(Hook::Exit, &record_exit(current, signal));
+        count(Act::Exit, &record_exit(current, signal));
     }
     0
 }
@@ -92,7 +100,7 @@ fn record_exit(current: Current, signal: Address) -> Result<(), Lost> {
     let header = unsafe {
         (*exit).status = status;
         (*exit).reserved = 0;
-        current.write_header(&raw mut (*exit).header, Kind::Exit)
+        current.write_header(&raw mut (*exit).header, Act::Exit)
     };
     record.finish(header)
 }

@@ -1,0 +1,449 @@
+//! Names, permissions and mounts that are changed: the trampolines.
+//!
+//! Names are changed in two steps. The security hook has the mount and the
+//! directories, so a whole path, but not the outcome; the function of the file
+//! system layer that does the work has the outcome, but no mount. The first
+//! notes what is about to be done by this thread, the second records it.
+
+use core::mem::offset_of;
+
+use aya_ebpf::{macros::fexit, programs::FExitContext};
+use sensor_types::{
+    act::Act,
+    file::{
+        Change, ChangeLarge, ChangeSmall, DIRECTORY, FROM_KERNEL, FileId, MOUNTED, MOVED, SYMBOLIC,
+        UNCHANGED, UNMOUNTED,
+    },
+    span::{COMPONENT_MAX, SHORT_COMPONENT_MAX, Span},
+};
+
+use super::open::inode_id;
+use crate::{
+    identity::Current,
+    kernel::{Address, copy_kernel_str},
+    maps::{CHANGING, Changing, FILE_RING, NO_CHANGE, argument, form, offset, result_of},
+    path::{Path, copied_span, is_cut, locate},
+    ring::{Lost, count, in_two_sizes, reserve},
+};
+
+/// One name of a change: where it is walked to, or a string of the kernel's.
+#[derive(Clone, Copy)]
+pub enum Place {
+    None,
+    /// What a path leads to.
+    At(Option<Path>),
+    /// A name in the directory that a path leads to.
+    In(Path, Address),
+    /// A string.
+    Text(Address),
+}
+
+/// What is recorded beside the names.
+#[derive(Clone, Copy)]
+pub struct Done {
+    pub act: Act,
+    pub file: FileId,
+    pub result: i32,
+    pub flags: u32,
+    pub first: u32,
+    pub second: u32,
+    /// A mount's type of file system; null for anything else.
+    pub filesystem: Address,
+}
+
+impl Done {
+    #[inline(always)]
+    fn new(act: Act, file: FileId, result: i32) -> Self {
+        Self { act, file, result, flags: 0, first: UNCHANGED, second: UNCHANGED, filesystem: Address::NULL }
+    }
+}
+
+/// Writes the fixed part but for the names.
+///
+/// # Safety
+/// `change` must be valid for writing.
+#[inline(always)]
+pub unsafe fn write_fixed(
+    change: *mut Change,
+    current: Current,
+    done: &Done,
+    source: u32,
+) -> Result<(), Lost> {
+    // SAFETY: valid as the caller promises.
+    unsafe {
+        (*change).file = done.file;
+        (*change).result = done.result;
+        (*change).flags = done.flags;
+        (*change).first = done.first;
+        (*change).second = done.second;
+        (*change).source = source;
+        (*change).reserved = 0;
+        (*change).filesystem = [0; 16];
+        if !done.filesystem.is_null() {
+            copy_kernel_str((&raw mut (*change).filesystem).cast(), 16, done.filesystem);
+        }
+        current.write_header(&raw mut (*change).header, done.act)
+    }
+}
+
+impl Place {
+    /// # Safety
+    /// `to` must be valid for `room` bytes, and `span` for writing.
+    #[inline(always)]
+    unsafe fn write(self, span: *mut Span, to: *mut u8, room: usize, component: usize) {
+        // SAFETY: as the caller promises.
+        unsafe {
+            match self {
+                Self::None => span.write(Span::EMPTY),
+                Self::At(path) => crate::path::walk(path, span, to, room, component),
+                Self::In(path, name) => path.write(span, to, room, component, Some(name)),
+                Self::Text(text) => span.write(copied_span(copy_kernel_str(to, room as u32, text), room)),
+            }
+        }
+    }
+}
+
+/// One size of record.
+macro_rules! changed {
+    ($name:ident, $record:ident, $component:expr) => {
+        /// `Ok(false)`: a name did not fit, nothing was recorded.
+        #[inline(always)]
+        fn $name(current: Current, done: &Done, place: Place, other: Place) -> Result<bool, Lost> {
+            let mut record = reserve::<$record>(&FILE_RING)?;
+            let all = record.as_mut_ptr();
+            // SAFETY: `all` points to the reserved record, and the names are
+            // written into the arrays made for them, with those arrays' sizes.
+            let (fixed, cut) = unsafe {
+                let change = &raw mut (*all).change;
+                let (path, second) = (&raw mut (*change).path, &raw mut (*change).other);
+                place.write(path, (&raw mut (*all).path).cast(), size_of_val(&(*all).path), $component);
+                other.write(second, (&raw mut (*all).other).cast(), size_of_val(&(*all).other), $component);
+                locate(path, offset_of!($record, path));
+                locate(second, offset_of!($record, other));
+                (*change).base = Span::EMPTY;
+                (*change).other_base = Span::EMPTY;
+                (write_fixed(change, current, done, FROM_KERNEL), is_cut(path) | is_cut(second))
+            };
+            record.finish_sized::<ChangeLarge>(fixed, cut)
+        }
+    };
+}
+
+changed!(changed_small, ChangeSmall, SHORT_COMPONENT_MAX);
+changed!(changed_large, ChangeLarge, COMPONENT_MAX);
+
+/// Counts and records a change.
+#[inline(always)]
+fn changed(current: Current, done: &Done, place: Place, other: Place) {
+    let outcome = current.check_policy().and_then(|()| {
+        in_two_sizes(
+            || changed_small(current, done, place, other),
+            || changed_large(current, done, place, other),
+        )
+    });
+    count(done.act, &outcome);
+}
+
+/// An error number in the place of an outcome.
+#[inline(always)]
+fn int(word: u64) -> i32 {
+    word as i32
+}
+
+// One object.
+
+/// `int chmod_common(const struct path *path, umode_t mode)`
+///
+/// Every chmod comes through here with the path it resolved to.
+#[fexit]
+fn chmod(ctx: FExitContext) -> i32 {
+    let Some(current) = Current::get() else { return 0 };
+    let path = Path::of_path(Address(ctx.arg(0)));
+    let mut done = Done::new(Act::Chmod, file_at(path), int(ctx.arg(2)));
+    done.first = u32::from(ctx.arg::<u64>(1) as u16 & 0o7777);
+    changed(current, &done, Place::At(path), Place::None);
+    0
+}
+
+/// `int chown_common(const struct path *path, uid_t user, gid_t group)`
+#[fexit]
+fn chown(ctx: FExitContext) -> i32 {
+    let Some(current) = Current::get() else { return 0 };
+    let path = Path::of_path(Address(ctx.arg(0)));
+    let mut done = Done::new(Act::Chown, file_at(path), int(ctx.arg(3)));
+    (done.first, done.second) = (ctx.arg::<u64>(1) as u32, ctx.arg::<u64>(2) as u32);
+    changed(current, &done, Place::At(path), Place::None);
+    0
+}
+
+/// `int path_mount(const char *dev_name, struct path *path, const char *type_page, unsigned long flags, void *data_page)`
+#[fexit]
+fn mount(ctx: FExitContext) -> i32 {
+    let Some(current) = Current::get() else { return 0 };
+    let path = Path::of_path(Address(ctx.arg(1)));
+    let device = Address(ctx.arg(0));
+    let mut done = Done::new(Act::Mount, FileId::ZERO, int(ctx.arg(5)));
+    (done.first, done.flags) = (MOUNTED, ctx.arg::<u64>(3) as u32);
+    done.filesystem = Address(ctx.arg(2));
+    let other = if device.is_null() { Place::None } else { Place::Text(device) };
+    changed(current, &done, Place::At(path), other);
+    0
+}
+
+/// `int security_move_mount(const struct path *from_path, const struct path *to_path)`
+///
+/// What the newer calls for mounting come to.
+#[fexit]
+fn move_mount(ctx: FExitContext) -> i32 {
+    let Some(current) = Current::get() else { return 0 };
+    let (from, to) = (Path::of_path(Address(ctx.arg(0))), Path::of_path(Address(ctx.arg(1))));
+    let mut done = Done::new(Act::Mount, FileId::ZERO, int(ctx.arg(2)));
+    done.first = MOVED;
+    changed(current, &done, Place::At(to), Place::At(from));
+    0
+}
+
+/// `int security_sb_umount(struct vfsmount *mnt, int flags)`
+///
+/// Asked while the mount is still in the tree.
+#[fexit]
+fn unmount(ctx: FExitContext) -> i32 {
+    let Some(current) = Current::get() else { return 0 };
+    let mnt = Address(ctx.arg(0));
+    let path = mnt.follow(offset!(vfsmount_root)).map(|dentry| Path { mnt, dentry });
+    let mut done = Done::new(Act::Mount, FileId::ZERO, int(ctx.arg(2)));
+    (done.first, done.flags) = (UNMOUNTED, ctx.arg::<u64>(1) as u32);
+    changed(current, &done, Place::At(path), Place::None);
+    0
+}
+
+#[inline(always)]
+fn file_at(path: Option<Path>) -> FileId {
+    path.map_or(FileId::ZERO, |path| file_of_dentry(path.dentry))
+}
+
+#[inline(always)]
+fn file_of_dentry(dentry: Address) -> FileId {
+    match dentry.follow(offset!(dentry_inode)).and_then(|inode| inode_id(inode)) {
+        Some(file) => file,
+        None => FileId::ZERO,
+    }
+}
+
+// Names: what is about to be done.
+
+/// One name of what is about to be done.
+#[derive(Clone, Copy)]
+struct Named {
+    mnt: Address,
+    directory: Address,
+    name: Address,
+}
+
+impl Named {
+    /// An entry below a directory's `struct path`.
+    #[inline(always)]
+    fn below(directory: Address, dentry: Address) -> Self {
+        Self {
+            mnt: directory.pointer(offset!(path_mnt)),
+            directory: directory.pointer(offset!(path_dentry)),
+            name: dentry.pointer(offset!(dentry_name)),
+        }
+    }
+
+    /// An entry where it stands.
+    #[inline(always)]
+    fn at(mnt: Address, dentry: Address) -> Self {
+        Self { mnt, directory: dentry.pointer(offset!(dentry_parent)), name: dentry.pointer(offset!(dentry_name)) }
+    }
+}
+
+/// What is about to be done.
+struct Intent {
+    act: Act,
+    flags: u32,
+    dentry: Address,
+    first: Option<Named>,
+    second: Option<Named>,
+    text: Address,
+}
+
+/// Notes it for the function that does the work; records it at once when the
+/// security module refuses.
+#[inline(always)]
+fn intend(intent: &Intent, result: i32) -> Option<()> {
+    let current = Current::get()?;
+    let key = current.pid_tgid;
+    if let Err(lost) = current.check_policy() {
+        count(intent.act, &Err(lost));
+        return None;
+    }
+    CHANGING.insert(&key, &NO_CHANGE, 0).ok()?;
+    let changing = CHANGING.get_ptr_mut(&key)?;
+    // SAFETY: the entry is this thread's own, and lives as long as the map.
+    let changing = unsafe { &mut *changing };
+    changing.dentry = intent.dentry.0;
+    changing.act = intent.act as u32;
+    changing.flags = intent.flags;
+    changing.text = intent.text.0;
+    changing.file = file_of_dentry(intent.dentry);
+    if let Some(named) = intent.first {
+        (changing.mnt, changing.directory) = (named.mnt.0, named.directory.0);
+        // SAFETY: the array has that many bytes.
+        unsafe { copy_kernel_str(changing.name.as_mut_ptr(), COMPONENT_MAX as u32, named.name) };
+    }
+    if let Some(named) = intent.second {
+        (changing.other_mnt, changing.other_directory) = (named.mnt.0, named.directory.0);
+        // SAFETY: the array has that many bytes.
+        unsafe { copy_kernel_str(changing.other_name.as_mut_ptr(), COMPONENT_MAX as u32, named.name) };
+    }
+    if result != 0 {
+        record_intended(current, intent.act, changing, result);
+        let _ = CHANGING.remove(&key);
+    }
+    Some(())
+}
+
+/// Records what was noted, now that its outcome is known. `dentry` tells it
+/// from what a file system does below it under the same thread.
+#[inline(always)]
+fn finished(act: Act, dentry: Address, result: i32) {
+    let Some(current) = Current::get() else { return };
+    let key = current.pid_tgid;
+    let Some(changing) = CHANGING.get_ptr_mut(&key) else { return };
+    // SAFETY: as in `intend`.
+    let changing = unsafe { &*changing };
+    if changing.act != act as u32 || changing.dentry != dentry.0 {
+        return;
+    }
+    record_intended(current, act, changing, result);
+    let _ = CHANGING.remove(&key);
+}
+
+#[inline(always)]
+fn record_intended(current: Current, act: Act, changing: &Changing, result: i32) {
+    let mut done = Done::new(act, changing.file, result);
+    done.flags = changing.flags;
+    let below = |mnt: u64, dentry: u64, name: &[u8; COMPONENT_MAX]| {
+        Place::In(Path { mnt: Address(mnt), dentry: Address(dentry) }, Address::of(name.as_ptr()))
+    };
+    let place = if changing.text != 0 {
+        Place::Text(Address(changing.text))
+    } else {
+        below(changing.mnt, changing.directory, &changing.name)
+    };
+    let other = if changing.other_mnt != 0 {
+        below(changing.other_mnt, changing.other_directory, &changing.other_name)
+    } else {
+        Place::None
+    };
+    let outcome = in_two_sizes(
+        || changed_small(current, &done, place, other),
+        || changed_large(current, &done, place, other),
+    );
+    count(act, &outcome);
+}
+
+/// `int security_path_unlink(const struct path *dir, struct dentry *dentry)`
+#[fexit]
+fn intend_unlink(ctx: FExitContext) -> i32 {
+    let dentry = Address(ctx.arg(1));
+    let first = Some(Named::below(Address(ctx.arg(0)), dentry));
+    let intent =
+        Intent { act: Act::Unlink, flags: 0, dentry, first, second: None, text: Address::NULL };
+    intend(&intent, int(ctx.arg(2)));
+    0
+}
+
+/// `int security_path_rmdir(const struct path *dir, struct dentry *dentry)`
+#[fexit]
+fn intend_rmdir(ctx: FExitContext) -> i32 {
+    let dentry = Address(ctx.arg(1));
+    let first = Some(Named::below(Address(ctx.arg(0)), dentry));
+    let intent =
+        Intent { act: Act::Unlink, flags: DIRECTORY, dentry, first, second: None, text: Address::NULL };
+    intend(&intent, int(ctx.arg(2)));
+    0
+}
+
+/// `int security_path_rename(const struct path *old_dir, struct dentry *old_dentry, const struct path *new_dir, struct dentry *new_dentry, unsigned int flags)`
+#[fexit]
+fn intend_rename(ctx: FExitContext) -> i32 {
+    let dentry = Address(ctx.arg(1));
+    let first = Some(Named::below(Address(ctx.arg(0)), dentry));
+    let second = Some(Named::below(Address(ctx.arg(2)), Address(ctx.arg(3))));
+    let flags = ctx.arg::<u64>(4) as u32;
+    let intent = Intent { act: Act::Rename, flags, dentry, first, second, text: Address::NULL };
+    intend(&intent, int(ctx.arg(5)));
+    0
+}
+
+/// `int security_path_link(struct dentry *old_dentry, const struct path *new_dir, struct dentry *new_dentry)`
+///
+/// Both names are in one mount.
+#[fexit]
+fn intend_link(ctx: FExitContext) -> i32 {
+    let dentry = Address(ctx.arg(0));
+    let directory = Address(ctx.arg(1));
+    let first = Some(Named::at(directory.pointer(offset!(path_mnt)), dentry));
+    let second = Some(Named::below(directory, Address(ctx.arg(2))));
+    let intent = Intent { act: Act::Link, flags: 0, dentry, first, second, text: Address::NULL };
+    intend(&intent, int(ctx.arg(3)));
+    0
+}
+
+/// `int security_path_symlink(const struct path *dir, struct dentry *dentry, const char *old_name)`
+#[fexit]
+fn intend_symlink(ctx: FExitContext) -> i32 {
+    let dentry = Address(ctx.arg(1));
+    let second = Some(Named::below(Address(ctx.arg(0)), dentry));
+    let text = Address(ctx.arg(2));
+    let intent = Intent { act: Act::Link, flags: SYMBOLIC, dentry, first: None, second, text };
+    intend(&intent, int(ctx.arg(3)));
+    0
+}
+
+/// The function that does what was intended.
+macro_rules! finish {
+    ($(#[$doc:meta])+ $name:ident, $function:ident, $act:ident) => {
+        $(#[$doc])+
+        #[fexit]
+        fn $name(ctx: FExitContext) -> i32 {
+            let form = form!($function);
+            let dentry = Address(argument(&ctx, form.dentry));
+            finished(Act::$act, dentry, int(result_of(&ctx, form)));
+            0
+        }
+    };
+}
+
+finish! {
+    /// `int vfs_unlink([idmap,] struct inode *dir, struct dentry *dentry, …)`
+    finish_unlink, vfs_unlink, Unlink
+}
+finish! {
+    /// `int vfs_rmdir([idmap,] struct inode *dir, struct dentry *dentry, …)`
+    finish_rmdir, vfs_rmdir, Unlink
+}
+finish! {
+    /// `int vfs_link(struct dentry *old_dentry, [idmap,] struct inode *dir, struct dentry *new_dentry, …)`
+    finish_link, vfs_link, Link
+}
+finish! {
+    /// `int vfs_symlink([idmap,] struct inode *dir, struct dentry *dentry, const char *oldname, …)`
+    finish_symlink, vfs_symlink, Link
+}
+
+/// `int vfs_rename(struct renamedata *rd)`, before 5.12 `(struct inode *old_dir,
+/// struct dentry *old_dentry, …)`
+#[fexit]
+fn finish_rename(ctx: FExitContext) -> i32 {
+    let form = form!(vfs_rename);
+    let dentry = if form.parameters == 1 {
+        Address(ctx.arg(0)).pointer(offset!(renamedata_old_dentry))
+    } else {
+        Address(argument(&ctx, form.dentry))
+    };
+    finished(Act::Rename, dentry, int(result_of(&ctx, form)));
+    0
+}
