@@ -10,10 +10,9 @@ use std::{
     path::{Path, PathBuf},
 };
 
-use crate::{Toolchain, cache_dir, clean_command};
+use crate::{Toolchain, cache_dir, clean_command, strip::strip};
 
 const TARGET: &str = "bpfel-unknown-none";
-const OBJECT: &str = "sensor-ebpf";
 
 /// A build that went well.
 #[derive(Debug)]
@@ -31,6 +30,8 @@ pub enum BuildError {
     Io(PathBuf, io::Error),
     /// The compiler refused; its messages.
     Compile(String),
+    /// What the linker wrote cannot be read.
+    Object(object::build::Error),
 }
 
 impl fmt::Display for BuildError {
@@ -40,6 +41,7 @@ impl fmt::Display for BuildError {
                 write!(f, "set HOME or ACTIVITY_SENSOR_CACHE: there is no directory to build in")
             }
             Self::Io(path, error) => write!(f, "{}: {error}", path.display()),
+            Self::Object(error) => write!(f, "the linked object: {error}"),
             Self::Compile(said) => write!(f, "the kernel programs do not compile:\n{said}"),
         }
     }
@@ -47,21 +49,32 @@ impl fmt::Display for BuildError {
 
 impl std::error::Error for BuildError {}
 
-/// Compiles the kernel programs of `checkout` and copies the object to `to`.
+/// Compiles the object called `name` of `checkout` and writes it to `to`.
 ///
-/// The object does not depend on where the checkout or the cache lies. All
-/// checkouts share one target directory, so one builds at a time.
-pub fn build(toolchain: &Toolchain, checkout: &Path, to: &Path) -> Result<Built, BuildError> {
-    let work = cache_dir().ok_or(BuildError::NoCache)?.join("ebpf");
-    let _one_at_a_time = lock(&work)?;
-    let llvm = expose_llvm(&work, &toolchain.compiler.llvm)?;
+/// The object does not depend on where the checkout or the cache lies.
+pub fn build(toolchain: &Toolchain, checkout: &Path, name: &str, to: &Path) -> Result<Built, BuildError> {
+    build_in(&cache_dir().ok_or(BuildError::NoCache)?.join("ebpf"), toolchain, checkout, name, to)
+}
+
+/// All checkouts share one target directory, so one builds at a time, and what
+/// is fresh is told by content: by time, a checkout whose files are older than
+/// another's last build would get that one's object.
+fn build_in(
+    work: &Path,
+    toolchain: &Toolchain,
+    checkout: &Path,
+    name: &str,
+    to: &Path,
+) -> Result<Built, BuildError> {
+    let _one_at_a_time = lock(work)?;
+    let llvm = expose_llvm(work, &toolchain.compiler.llvm)?;
     let target = work.join("target");
 
     let cargo = env::var_os("CARGO").unwrap_or_else(|| "cargo".into());
     let output = clean_command(&cargo)
         .current_dir(checkout.join("sensor-ebpf"))
-        .args(["build", "--quiet", "--release", "--target", TARGET])
-        .args(["-Zbuild-std=core", "-Ztrim-paths"])
+        .args(["build", "--quiet", "--release", "--target", TARGET, "--bin", name])
+        .args(["-Zbuild-std=core", "-Ztrim-paths", "-Zchecksum-freshness"])
         .env("CARGO_PROFILE_RELEASE_TRIM_PATHS", "all")
         .env("CARGO_TARGET_DIR", &target)
         .env("CARGO_TARGET_BPFEL_UNKNOWN_NONE_LINKER", &toolchain.linker)
@@ -79,8 +92,10 @@ pub fn build(toolchain: &Toolchain, checkout: &Path, to: &Path) -> Result<Built,
     if !output.status.success() {
         return Err(BuildError::Compile(said.into_owned()));
     }
-    let object = target.join(TARGET).join("release").join(OBJECT);
-    fs::copy(&object, to).map_err(|error| BuildError::Io(object, error))?;
+    let object = target.join(TARGET).join("release").join(name);
+    let linked = fs::read(&object).map_err(|error| BuildError::Io(object, error))?;
+    let stripped = strip(&linked).map_err(BuildError::Object)?;
+    fs::write(to, stripped).map_err(|error| BuildError::Io(to.to_owned(), error))?;
     Ok(Built { warnings: said.lines().map(str::to_owned).collect() })
 }
 
@@ -118,3 +133,6 @@ fn expose_llvm(work: &Path, llvm: &Path) -> Result<OsString, BuildError> {
     }
     Ok(path)
 }
+
+#[cfg(test)]
+mod tests;

@@ -1,9 +1,9 @@
-//! Builds the sensor's kernel object.
+//! Builds the objects that run in the kernel.
 //!
 //! The kernel programs are Rust, compiled for `bpfel-unknown-none` together
 //! with `core`. That takes a compiler that has the source of its own `core`
 //! beside it and `bpf-linker`: [`Toolchain::find`] looks for both and
-//! [`build`] runs them. The sensor's build script embeds the result and
+//! [`build`] runs them. Build scripts [`embed`] the result and
 //! `cargo xtask setup` installs what is missing, so both agree on what is
 //! looked for and where.
 //!
@@ -11,6 +11,8 @@
 //! build, and a second checkout, compile `core` no second time.
 
 mod compile;
+mod embed;
+mod strip;
 mod toolchain;
 
 use std::{
@@ -21,7 +23,11 @@ use std::{
 };
 
 pub use compile::{BuildError, Built, build};
+pub use embed::{SOURCES, embed};
 pub use toolchain::{Compiler, Missing, Toolchain, find_linker};
+
+/// The objects of `sensor-ebpf`: the sensor's, and the tests' control.
+pub const OBJECTS: [&str; 2] = ["sensor-ebpf", "control"];
 
 /// The version of `bpf-linker` that setup installs.
 ///
