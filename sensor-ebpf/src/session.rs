@@ -50,14 +50,23 @@ pub fn end(tid: u32) {
     let _ = SESSIONS.remove(&tid);
 }
 
+/// The key whose presence says that the daemon has put in what was there before
+/// it: no thread has it.
+const COMPLETE: u32 = 0;
+
 /// Takes a change into the map: the first login uid begins a session, which
 /// stays when another is written over it.
 #[inline(always)]
 pub fn changed(current: Current, login: &Login) {
+    // SAFETY: the helper has no preconditions.
+    begun(current, login, unsafe { bpf_ktime_get_boot_ns() });
+}
+
+#[inline(always)]
+fn begun(current: Current, login: &Login, start_ns: u64) {
     let tid = current.tid();
     let mut session = of(tid).unwrap_or(Session {
-        // SAFETY: the helper has no preconditions.
-        start_ns: unsafe { bpf_ktime_get_boot_ns() },
+        start_ns,
         loginuid: login.new_loginuid,
         sessionid: login.new_sessionid,
         last_loginuid: 0,
@@ -88,6 +97,10 @@ pub fn notice(current: &Current) -> u32 {
         noticed: true,
         result: 0,
     };
+    if of(COMPLETE).is_none() {
+        begun(*current, &login, 0);
+        return 0;
+    }
     changed(*current, &login);
     if wanted(Act::LoginuidSet) {
         count(Act::LoginuidSet, &record(*current, &login));

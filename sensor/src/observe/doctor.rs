@@ -5,20 +5,24 @@ use std::{
     fs,
     io::{self, IsTerminal as _, Write as _},
     path::Path,
+    time::Instant,
 };
 
 use anstyle::{AnsiColor, Style};
+use sensor_types::act::Act;
 use serde::Serialize;
 
 use crate::{
-    cli::{DoctorArgs, DoctorFormat},
+    cli::{DoctorArgs, DoctorFormat, Plan},
     config::{Config, HooksConfig},
     failure::Failure,
     source::{
         LoadError,
         btf::{self, Btf},
-        load,
-        plan::{Findings, NOT_COVERED, TRACEPOINT},
+        choice::{Choice, Choices, Refused},
+        findings::Findings,
+        load::{self, HookState, LoadOptions},
+        plan::{NEVER_COVERED, REQUIRED},
     },
 };
 
@@ -58,15 +62,18 @@ impl Finding {
     }
 }
 
+/// What was found, and what the plan on this kernel does not see.
+type Look = (Vec<Finding>, Vec<&'static str>);
+
 /// Looks, prints, and fails when the sensor cannot do its job.
 ///
 /// # Errors
 /// When a finding is bad.
 pub fn doctor(args: &DoctorArgs) -> Result<(), Failure> {
-    let findings = findings();
+    let (findings, not_covered) = findings();
     let printed = match args.format {
-        DoctorFormat::Text => print_text(&findings),
-        DoctorFormat::Json => print_json(&findings),
+        DoctorFormat::Text => print_text(&findings, &not_covered),
+        DoctorFormat::Json => print_json(&findings, &not_covered),
     };
     if let Err(error) = printed
         && error.kind() != io::ErrorKind::BrokenPipe
@@ -84,20 +91,24 @@ pub fn doctor(args: &DoctorArgs) -> Result<(), Failure> {
     }
 }
 
-fn findings() -> Vec<Finding> {
+fn findings() -> Look {
     let privileged = privilege();
     let root = privileged.standing == Standing::Good;
     let mut findings = vec![kernel(), privileged, configuration()];
+    let mut not_covered = NEVER_COVERED.to_vec();
     let btf = Btf::read(Path::new(btf::VMLINUX));
     findings.push(types(&btf));
-    if let Ok(btf) = btf {
-        findings.extend(hooks(&Findings::of(&btf)));
-    }
-    if root {
-        findings.push(trial());
+    match btf {
+        Ok(_) if root => {
+            let (tried, gaps) = trial();
+            findings.extend(tried);
+            not_covered = gaps;
+        }
+        Ok(btf) => findings.extend(hooks(&Findings::of(&btf))),
+        Err(_) => {}
     }
     findings.extend([lockdown(), audit(), pam(), cgroup(), socket()]);
-    findings
+    (findings, not_covered)
 }
 
 fn kernel() -> Finding {
@@ -134,32 +145,64 @@ fn types(btf: &Result<Btf, btf::BtfError>) -> Finding {
     }
 }
 
-/// Every hook by what the kernel's types say; whether it loads is for the trial.
+/// Every act by what the kernel's types say; whether it loads is for the trial.
 fn hooks(found: &Findings) -> Vec<Finding> {
-    TRACEPOINT
-        .iter()
-        .map(|hook| match found.obstacle(hook) {
-            None => Finding::good("hook", format!("{} at {}", hook.name, hook.program)),
-            Some(reason) => {
-                Finding::bad("hook", format!("{}: {reason}", hook.name), "use a kernel from 5.10 on")
-            }
-        })
-        .collect()
+    let choices = Choices::make(found, HooksConfig::default().acts(), Plan::Auto, &Refused::new());
+    choices.0.iter().map(by_types).collect()
 }
 
-/// Loads and attaches everything for a moment.
-fn trial() -> Finding {
-    match load::load(&HooksConfig::default(), false, false) {
-        Ok(kernel) => Finding::good(
-            "trial",
-            format!("all {} hooks load and attach; plan: tracepoint", kernel.hooks.len()),
-        ),
-        Err(error @ LoadError::NotPermitted) => Finding::bad(
-            "trial",
-            error.to_string(),
-            "give the container CAP_BPF and CAP_PERFMON, or run outside of it",
-        ),
-        Err(error) => Finding::bad("trial", error.to_string(), "see the reason; report it if it is unclear"),
+fn by_types(choice: &Choice) -> Finding {
+    match &choice.obstacle {
+        None => Finding::good("hook", format!("{}: this kernel has what it needs", choice.act.name())),
+        Some(reason) => without(choice.act, reason),
+    }
+}
+
+/// What it means that an act cannot be recorded.
+fn without(act: Act, reason: &str) -> Finding {
+    let says = format!("{}: {reason}", act.name());
+    if REQUIRED.contains(&act) {
+        Finding::bad("hook", says, "use a kernel from 5.10 on")
+    } else {
+        Finding::weak("hook", says, "the sensor runs without it; a newer kernel may have it")
+    }
+}
+
+/// Loads and attaches everything for a moment, and tells what became of it.
+fn trial() -> Look {
+    let options = LoadOptions { everybody: false, allow_degraded: true, plan: Plan::Auto };
+    let begun = Instant::now();
+    match load::load(&HooksConfig::default(), options) {
+        Ok(kernel) => {
+            let mut findings: Vec<_> = kernel.hooks.iter().map(tried).collect();
+            let plan = kernel.plan;
+            let time = begun.elapsed().as_millis();
+            findings.push(Finding::good("trial", format!("the programs load and attach in {time} ms; plan: {plan}")));
+            findings.extend(kernel.fallback.map(no_trampolines));
+            (findings, kernel.not_covered)
+        }
+        Err(error) => {
+            let mend = match error {
+                LoadError::NotPermitted => "give the container CAP_BPF and CAP_PERFMON, or run outside of it",
+                _ => "see the reason; report it if it is unclear",
+            };
+            (vec![Finding::bad("trial", error.to_string(), mend)], Vec::new())
+        }
+    }
+}
+
+fn no_trampolines(reason: String) -> Finding {
+    Finding::weak(
+        "plan",
+        reason,
+        "nothing to do for a sensor that works; a kernel that permits fentry sees more and costs less",
+    )
+}
+
+fn tried(hook: &HookState) -> Finding {
+    match &hook.obstacle {
+        None => Finding::good("hook", format!("{}: {} {}", hook.act.name(), hook.how, hook.attached_to)),
+        Some(reason) => without(hook.act, reason),
     }
 }
 
@@ -249,7 +292,7 @@ fn socket() -> Finding {
     }
 }
 
-fn print_json(findings: &[Finding]) -> io::Result<()> {
+fn print_json(findings: &[Finding], not_covered: &[&str]) -> io::Result<()> {
     #[derive(Serialize)]
     struct Report<'a> {
         findings: &'a [Finding],
@@ -257,11 +300,11 @@ fn print_json(findings: &[Finding]) -> io::Result<()> {
         not_covered: &'a [&'a str],
     }
     let mut out = io::stdout().lock();
-    serde_json::to_writer_pretty(&mut out, &Report { findings, not_covered: NOT_COVERED })?;
+    serde_json::to_writer_pretty(&mut out, &Report { findings, not_covered })?;
     writeln!(out)
 }
 
-fn print_text(findings: &[Finding]) -> io::Result<()> {
+fn print_text(findings: &[Finding], not_covered: &[&str]) -> io::Result<()> {
     let mut out = io::stdout().lock();
     let colour = out.is_terminal() && std::env::var_os("NO_COLOR").is_none();
     for finding in findings {
@@ -277,7 +320,7 @@ fn print_text(findings: &[Finding]) -> io::Result<()> {
         }
     }
     writeln!(out, "\nNot covered by this plan:")?;
-    for what in NOT_COVERED {
+    for what in not_covered {
         writeln!(out, "  {what}")?;
     }
     Ok(())

@@ -7,7 +7,7 @@
 //!
 //! Format: Documentation/bpf/btf.rst of the kernel.
 
-use std::{fs, io, path::Path};
+use std::{collections::HashMap, fs, io, path::Path};
 
 use thiserror::Error;
 
@@ -30,6 +30,7 @@ mod kind {
     pub const VOLATILE: u32 = 9;
     pub const CONST: u32 = 10;
     pub const RESTRICT: u32 = 11;
+    pub const FUNC: u32 = 12;
     pub const FUNC_PROTO: u32 = 13;
     pub const VAR: u32 = 14;
     pub const DATASEC: u32 = 15;
@@ -137,12 +138,13 @@ impl Btf {
     /// for all that is looked for.
     fn find(&self, kind: u32, names: &[&str]) -> Vec<Option<u32>> {
         let mut found = vec![None; names.len()];
+        let slots: HashMap<&[u8], usize> =
+            names.iter().enumerate().map(|(slot, name)| (name.as_bytes(), slot)).collect();
         for (index, &at) in self.types.iter().enumerate() {
             let Some(head) = self.head_at(at as usize).filter(|head| head.kind == kind) else { continue };
             let Some(name) = self.name(head.name) else { continue };
-            if let Some(slot) = names.iter().position(|wanted| wanted.as_bytes() == name)
-                && let Some(id) = found.get_mut(slot)
-            {
+            let Some(&slot) = slots.get(name) else { continue };
+            if let Some(id) = found.get_mut(slot) {
                 *id = u32::try_from(index + 1).ok();
             }
         }
@@ -215,18 +217,84 @@ impl Btf {
         None
     }
 
-    /// Number of arguments a tracepoint gives to its programs; `None` when
-    /// the kernel has no such tracepoint.
+    /// The parameters of functions; `None` for what this kernel does not have.
     #[must_use]
-    pub fn tracepoint_arguments(&self, name: &str) -> Option<u32> {
-        let typedef = format!("btf_trace_{name}");
-        let id = self.find(kind::TYPEDEF, &[&typedef]).into_iter().next()??;
-        let pointer = self.head(self.strip(id)?)?;
-        let function = self.head(self.strip(pointer.size_or_type)?)?;
-        // The first parameter is the tracepoint's private data.
-        (pointer.kind == kind::PTR && function.kind == kind::FUNC_PROTO)
-            .then(|| function.count.saturating_sub(1))
+    pub fn functions(&self, names: &[&str]) -> Vec<Option<Vec<Parameter>>> {
+        let found = self.find(kind::FUNC, names);
+        found.into_iter().map(|id| self.parameters(self.head(id?)?.size_or_type)).collect()
     }
+
+    /// The arguments tracepoints give to their programs; `None` for what this
+    /// kernel does not have.
+    #[must_use]
+    pub fn tracepoints(&self, names: &[&str]) -> Vec<Option<Vec<Parameter>>> {
+        let typedefs: Vec<String> = names.iter().map(|name| format!("btf_trace_{name}")).collect();
+        let typedefs: Vec<&str> = typedefs.iter().map(String::as_str).collect();
+        let found = self.find(kind::TYPEDEF, &typedefs);
+        found.into_iter().map(|id| self.tracepoint(id?)).collect()
+    }
+
+    fn tracepoint(&self, typedef: u32) -> Option<Vec<Parameter>> {
+        let pointer = self.head(self.strip(typedef)?)?;
+        if pointer.kind != kind::PTR {
+            return None;
+        }
+        let mut parameters = self.parameters(pointer.size_or_type)?;
+        // The first is the tracepoint's private data.
+        (!parameters.is_empty()).then(|| parameters.remove(0));
+        Some(parameters)
+    }
+
+    fn parameters(&self, function: u32) -> Option<Vec<Parameter>> {
+        let head = self.head(self.strip(function)?)?;
+        if head.kind != kind::FUNC_PROTO {
+            return None;
+        }
+        (0..head.count as usize)
+            .map(|index| self.parameter(u32_at(&self.bytes, head.body + index * 8 + 4)?))
+            .collect()
+    }
+
+    /// A parameter's type without qualifiers; a pointer's is what it leads to.
+    fn parameter(&self, id: u32) -> Option<Parameter> {
+        // Zero is void, or the end of a variable list.
+        if id == 0 {
+            return Some(Parameter::default());
+        }
+        let id = self.unqualified(id)?;
+        let head = self.head(id)?;
+        let (pointer, named) = match head.kind {
+            kind::PTR if head.size_or_type == 0 => return Some(Parameter { pointer: true, ..Parameter::default() }),
+            kind::PTR => (true, self.head(self.unqualified(head.size_or_type)?)?),
+            _ => (false, head),
+        };
+        let name = String::from_utf8_lossy(self.name(named.name)?).into_owned();
+        let by_value = !pointer && matches!(self.head(self.strip(id)?)?.kind, kind::STRUCT | kind::UNION);
+        Some(Parameter { name, pointer, by_value })
+    }
+
+    /// The type behind qualifiers, a typedef included.
+    fn unqualified(&self, mut id: u32) -> Option<u32> {
+        for _ in 0..MAX_DEPTH {
+            let head = self.head(id)?;
+            match head.kind {
+                kind::VOLATILE | kind::CONST | kind::RESTRICT | kind::TYPE_TAG => id = head.size_or_type,
+                _ => return Some(id),
+            }
+        }
+        None
+    }
+}
+
+/// A parameter of a function, as far as hooks depend on it.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Parameter {
+    /// Name of its type, or of what it points to; empty for `void *`.
+    pub name: String,
+    /// It is a pointer.
+    pub pointer: bool,
+    /// It is a whole structure, which not every kernel can hook.
+    pub by_value: bool,
 }
 
 /// Length of what follows a type's head.
@@ -283,9 +351,14 @@ mod tests {
     }
 
     #[test]
-    fn a_tracepoint_says_how_many_arguments_it_gives() {
+    fn functions_and_tracepoints_tell_their_parameters() {
         let Ok(btf) = Btf::read(Path::new(VMLINUX)) else { return };
-        assert_eq!(btf.tracepoint_arguments("sys_exit"), Some(2));
-        assert_eq!(btf.tracepoint_arguments("no_such_tracepoint"), None);
+        let found = btf.functions(&["vfs_truncate", "no_such_function"]);
+        let types: Vec<_> = found[0].as_ref().unwrap().iter().map(|p| (p.name.as_str(), p.pointer)).collect();
+        assert_eq!(types, [("path", true), ("loff_t", false)]);
+        assert_eq!(found[1], None);
+        let found = btf.tracepoints(&["sys_exit", "no_such_tracepoint"]);
+        assert_eq!(found[0].as_ref().map(Vec::len), Some(2));
+        assert_eq!(found[1], None);
     }
 }

@@ -4,20 +4,24 @@ use std::{io, path::Path};
 
 use aya::{
     Ebpf, EbpfLoader,
-    maps::{MapData, PerCpuArray, RingBuf},
-    programs::BtfTracePoint,
+    maps::{HashMap, MapData, PerCpuArray, RingBuf},
 };
 use aya_log::{EbpfLogger, Level};
 use rustix::io::Errno;
+use sensor_types::act::Act;
 use thiserror::Error;
 use zerocopy::IntoBytes as _;
 
 use super::{
+    attach::Attacher,
     btf::{self, Btf, BtfError},
+    choice::{Choice, Choices, Refused},
     counters::KernelCounters,
-    plan::{self, Findings, Hook, TRACEPOINT},
+    findings::Findings,
+    plan::WAYS,
+    sessions,
 };
-use crate::config::HooksConfig;
+use crate::{cli::Plan, config::HooksConfig};
 
 /// The kernel programs, as the build script made them.
 pub static OBJECT: &[u8] = aya::include_bytes_aligned!(env!("SENSOR_EBPF_OBJECT"));
@@ -52,9 +56,11 @@ pub enum LoadError {
 #[derive(Clone, Debug)]
 pub struct HookState {
     /// What it records.
-    pub name: &'static str,
-    /// The tracepoint.
-    pub attached_to: &'static str,
+    pub act: Act,
+    /// The tracepoint or function.
+    pub attached_to: String,
+    /// `tracepoint`, `fentry` or `fexit`.
+    pub how: &'static str,
     /// Why it is not live; `None` when it is.
     pub obstacle: Option<String>,
 }
@@ -82,62 +88,75 @@ pub struct Kernel {
     pub log: KernelLog,
     /// Every hook and whether it is live.
     pub hooks: Vec<HookState>,
+    /// `tracepoint`, `trampoline` or `mixed`.
+    pub plan: &'static str,
+    /// Ways around the plan that its hooks cannot see.
+    pub not_covered: Vec<&'static str>,
+    /// Why trampolines are not used, where the plan would have had them.
+    pub fallback: Option<String>,
 }
 
-/// Loads and attaches all hooks the configuration wants; `everybody` records
-/// also the opens and connects of processes that belong to nobody.
+/// How to load.
+#[derive(Clone, Copy, Debug)]
+pub struct LoadOptions {
+    /// Record also the acts of processes that belong to nobody.
+    pub everybody: bool,
+    /// Go on without a hook that is missing.
+    pub allow_degraded: bool,
+    /// How to hook the kernel.
+    pub plan: Plan,
+}
+
+/// Loads and attaches all hooks the configuration wants.
+///
+/// A trampoline that the kernel refuses is found out by trying; then all is
+/// begun anew with its act told by tracepoints.
 ///
 /// # Errors
-/// When the kernel does not allow it, or a wanted hook is missing and
-/// `allow_degraded` is not set.
-pub fn load(config: &HooksConfig, everybody: bool, allow_degraded: bool) -> Result<Kernel, LoadError> {
+/// When the kernel does not allow it, or an act that the sensor should not do
+/// without cannot be recorded and `allow_degraded` is not set.
+pub fn load(config: &HooksConfig, options: LoadOptions) -> Result<Kernel, LoadError> {
     let findings = Findings::of(&Btf::read(Path::new(btf::VMLINUX))?);
-    let wanted = |hook: &Hook| match hook.name {
-        "open" => config.open,
-        "connect" => config.connect,
-        _ => true,
-    };
-    let obstacles: Vec<_> = TRACEPOINT.iter().map(|hook| findings.obstacle(hook)).collect();
-    if !allow_degraded
-        && let Some((hook, Some(reason))) =
-            TRACEPOINT.iter().zip(&obstacles).find(|(hook, obstacle)| wanted(hook) && obstacle.is_some())
-    {
-        return Err(LoadError::HookMissing { hook: hook.name, reason: reason.clone() });
-    }
-
-    // The programs are loaded without the code of what is not logged.
-    let log_level = if tracing::enabled!(tracing::Level::DEBUG) { Level::Debug } else { Level::Warn } as u8;
-    let settings = plan::settings(config, everybody, &findings);
     let types = aya::Btf::from_sys_fs().map_err(|error| LoadError::Refused(chain(&error)))?;
-    let mut ebpf = EbpfLoader::new()
-        .btf(Some(&types))
-        .override_global("OFFSETS", findings.offsets.as_slice(), true)
-        .override_global(aya_log::LEVEL, &log_level, true)
-        .override_global("SETTINGS", settings.as_bytes(), true)
-        .map_max_entries("PROCESS_RING", config.process_ring_bytes)
-        .map_max_entries("FILE_RING", config.file_ring_bytes)
-        .load(OBJECT)
-        .map_err(refused)?;
-
-    let mut hooks: Vec<HookState> = Vec::new();
-    for (hook, obstacle) in TRACEPOINT.iter().zip(obstacles) {
-        let known = hooks.iter().find(|state| state.attached_to == hook.program);
-        let obstacle = match known.map(|state| state.obstacle.clone()) {
-            Some(obstacle) => obstacle,
-            None if !wanted(hook) && hook.program != "sys_exit" => Some(SWITCHED_OFF.into()),
-            None if obstacle.is_some() => obstacle,
-            None => attach(&mut ebpf, hook, &types)?,
+    let mut refused = Refused::new();
+    loop {
+        let choices = Choices::make(&findings, config.acts(), options.plan, &refused);
+        let permit = |choices: &Choices| match choices.missing().filter(|_| !options.allow_degraded) {
+            Some((act, reason)) => Err(LoadError::HookMissing { hook: act.name(), reason: reason.to_owned() }),
+            None => Ok(()),
         };
-        let obstacle = if wanted(hook) { obstacle } else { Some(SWITCHED_OFF.into()) };
-        if let (Some(reason), true, false) = (&obstacle, wanted(hook), allow_degraded) {
-            return Err(LoadError::HookMissing { hook: hook.name, reason: reason.clone() });
+        permit(&choices)?;
+        let before = refused.len();
+        let kernel = attempt(config, options.everybody, &findings, choices, &types, &mut refused, permit)?;
+        if refused.len() == before {
+            drop(types);
+            give_memory_back();
+            return Ok(kernel);
         }
-        hooks.push(HookState { name: hook.name, attached_to: hook.program, obstacle });
     }
+}
 
-    drop(types);
-    give_memory_back();
-
+/// Loads and attaches what was chosen; adds to `refused` what the kernel does not take.
+fn attempt(
+    config: &HooksConfig,
+    everybody: bool,
+    findings: &Findings,
+    mut choices: Choices,
+    types: &aya::Btf,
+    refused: &mut Refused,
+    permit: impl Fn(&Choices) -> Result<(), LoadError>,
+) -> Result<Kernel, LoadError> {
+    let mut ebpf = open(config, everybody, findings, &choices, types)?;
+    let mut attacher = Attacher::new(&mut ebpf, types);
+    let mut states = Vec::new();
+    let (first, rest) = choices.0.split_at_mut(1);
+    attacher.attach(first, refused, &mut states)?;
+    seed_sessions(attacher.ebpf)?;
+    attacher.attach(rest, refused, &mut states)?;
+    attacher.attach_calls(&mut choices, &mut states)?;
+    attacher.remember_ours().map_err(|error| LoadError::Refused(error.to_string()))?;
+    permit(&choices)?;
+    states.extend(switched_off(&choices.0));
     Ok(Kernel {
         process_ring: take_ring(&mut ebpf, "PROCESS_RING")?,
         file_ring: take_ring(&mut ebpf, "FILE_RING")?,
@@ -147,8 +166,54 @@ pub fn load(config: &HooksConfig, everybody: bool, allow_degraded: bool) -> Resu
         ),
         log: EbpfLogger::init(&mut ebpf).map_err(|error| LoadError::Refused(chain(&error)))?,
         programs: Programs { _ebpf: ebpf },
-        hooks,
+        hooks: states,
+        plan: choices.plan(),
+        not_covered: choices.not_covered(),
+        fallback: choices.0.into_iter().find_map(|choice| choice.fallback),
     })
+}
+
+/// Hands the object to the kernel as far as its maps; programs follow one by one.
+fn open(
+    config: &HooksConfig,
+    everybody: bool,
+    findings: &Findings,
+    choices: &Choices,
+    types: &aya::Btf,
+) -> Result<Ebpf, LoadError> {
+    // The programs are loaded without the code of what is not logged.
+    let log_level = if tracing::enabled!(tracing::Level::DEBUG) { Level::Debug } else { Level::Warn } as u8;
+    let settings = choices.settings(findings, everybody);
+    let calls = choices.call_table();
+    EbpfLoader::new()
+        .btf(Some(types))
+        .override_global("OFFSETS", findings.offsets.as_slice(), true)
+        .override_global(aya_log::LEVEL, &log_level, true)
+        .override_global("SETTINGS", settings.as_bytes(), true)
+        .override_global("CALLS", calls.as_slice(), true)
+        .map_max_entries("PROCESS_RING", config.process_ring_bytes)
+        .map_max_entries("FILE_RING", config.file_ring_bytes)
+        .load(OBJECT)
+        .map_err(refused_object)
+}
+
+fn seed_sessions(ebpf: &mut Ebpf) -> Result<(), LoadError> {
+    let mut map = HashMap::try_from(take(ebpf, "SESSIONS")?).map_err(|error| LoadError::Refused(chain(&error)))?;
+    sessions::seed(&mut map).map_err(|error| LoadError::Refused(format!("{error:#}")))
+}
+
+/// The acts that the configuration does not want.
+fn switched_off(choices: &[Choice]) -> impl Iterator<Item = HookState> {
+    let chosen = |act: Act| choices.iter().any(|choice| choice.act == act);
+    let counted_only = |act: Act| matches!(act, Act::IoUringOpen | Act::IoUringConnect);
+    let missing = WAYS.iter().filter(move |way| !chosen(way.act) && !counted_only(way.act));
+    let state = |way: &super::plan::Way| HookState {
+        act: way.act,
+        attached_to: String::new(),
+        how: "",
+        obstacle: Some(SWITCHED_OFF.to_owned()),
+    };
+    missing.map(state).collect::<Vec<_>>().into_iter()
 }
 
 /// The kernel's types took tens of megabytes in small pieces, which the
@@ -161,24 +226,8 @@ fn give_memory_back() {
     };
 }
 
-const SWITCHED_OFF: &str = "switched off in the configuration";
-
-/// Loads and attaches one program; `Some` says why the kernel refused it.
-fn attach(ebpf: &mut Ebpf, hook: &Hook, types: &aya::Btf) -> Result<Option<String>, LoadError> {
-    let program: &mut BtfTracePoint = ebpf
-        .program_mut(hook.program)
-        .ok_or_else(|| LoadError::Refused(format!("the object has no program {}", hook.program)))?
-        .try_into()
-        .map_err(|error: aya::programs::ProgramError| LoadError::Refused(chain(&error)))?;
-    match program.load(hook.program, types).and_then(|()| program.attach()) {
-        Ok(_) => Ok(None),
-        Err(error) if is_permission(&error) => Err(LoadError::NotPermitted),
-        Err(error) => {
-            tracing::debug!(hook = hook.name, "the kernel's whole answer: {error:?}");
-            Ok(Some(chain(&error)))
-        }
-    }
-}
+/// Why an act that the configuration does not want is not recorded.
+pub const SWITCHED_OFF: &str = "switched off in the configuration";
 
 fn take(ebpf: &mut Ebpf, name: &'static str) -> Result<aya::maps::Map, LoadError> {
     ebpf.take_map(name).ok_or_else(|| LoadError::Refused(format!("the object has no map {name}")))
@@ -188,12 +237,12 @@ fn take_ring(ebpf: &mut Ebpf, name: &'static str) -> Result<RingBuf<MapData>, Lo
     RingBuf::try_from(take(ebpf, name)?).map_err(|error| LoadError::Refused(chain(&error)))
 }
 
-fn refused(error: aya::EbpfError) -> LoadError {
+fn refused_object(error: aya::EbpfError) -> LoadError {
     if is_permission(&error) { LoadError::NotPermitted } else { LoadError::Refused(chain(&error)) }
 }
 
 /// Whether the kernel's answer somewhere down the chain was EPERM.
-fn is_permission(error: &(dyn std::error::Error + 'static)) -> bool {
+pub fn is_permission(error: &(dyn std::error::Error + 'static)) -> bool {
     let mut next = Some(error);
     while let Some(error) = next {
         // EACCES is the verifier's answer to a program, not to the user.
@@ -207,7 +256,7 @@ fn is_permission(error: &(dyn std::error::Error + 'static)) -> bool {
 }
 
 /// An error and its causes on one line; a verifier's log keeps its last lines.
-fn chain(error: &(dyn std::error::Error + 'static)) -> String {
+pub fn chain(error: &(dyn std::error::Error + 'static)) -> String {
     let mut text = String::new();
     let mut next = Some(error);
     while let Some(error) = next {

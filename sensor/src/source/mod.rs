@@ -1,12 +1,16 @@
 //! Where records come from: which hooks this kernel allows, the programs
 //! loaded into it, and the ring buffers read out.
 
+mod attach;
 pub mod batch;
 pub mod btf;
+pub mod choice;
 pub mod counters;
+pub mod findings;
 pub mod load;
 pub mod plan;
 pub mod reader;
 pub mod recording;
+mod sessions;
 
 pub use load::{Kernel, LoadError};

@@ -1,0 +1,219 @@
+//! Attaches the chosen hooks, one program after another.
+
+use std::collections::BTreeMap;
+
+use anyhow::Context as _;
+use aya::{
+    Ebpf,
+    maps::{HashMap, ProgramArray},
+    programs::{BtfTracePoint, FEntry, FExit, Program, ProgramError, loaded_links},
+};
+use sensor_types::{
+    act::Act,
+    syscall::Jump,
+    system::{LINK, MAP, PROGRAM},
+};
+
+use super::{
+    choice::{Choice, Choices, Refused, is_trampoline},
+    load::{HookState, LoadError, chain, is_permission},
+    plan::{Hook, How, SYS_EXIT, WAYS},
+};
+
+/// What the kernel says to every trampoline where it is set up to refuse them.
+const NO_TRAMPOLINES: &str = "this machine does not permit trampolines (fentry, fexit)";
+
+/// Attaches programs of one object.
+pub struct Attacher<'a> {
+    /// The object.
+    pub ebpf: &'a mut Ebpf,
+    types: &'a aya::Btf,
+    /// What became of each program that was tried.
+    tried: BTreeMap<&'static str, Result<(), String>>,
+}
+
+/// Why a program is not attached.
+enum Failed {
+    /// The kernel answered EPERM.
+    NotPermitted,
+    /// Anything else.
+    Other(String),
+}
+
+impl<'a> Attacher<'a> {
+    /// Nothing attached yet.
+    pub fn new(ebpf: &'a mut Ebpf, types: &'a aya::Btf) -> Self {
+        Self { ebpf, types, tried: BTreeMap::new() }
+    }
+
+    /// Attaches the hooks of each choice. What the kernel refuses of the
+    /// trampolines goes into `refused`, after which the choice is void.
+    ///
+    /// # Errors
+    /// When the kernel does not permit any program.
+    pub fn attach(
+        &mut self,
+        choices: &mut [Choice],
+        refused: &mut Refused,
+        states: &mut Vec<HookState>,
+    ) -> Result<(), LoadError> {
+        for choice in choices.iter_mut().filter(|choice| choice.obstacle.is_none()) {
+            for (hook, place) in choice.hooks.clone() {
+                match self.once(hook, place) {
+                    Ok(()) => states.push(state(choice.act, hook.how, place, None)),
+                    Err(Failed::NotPermitted) if !is_trampoline(hook) => return Err(LoadError::NotPermitted),
+                    Err(Failed::NotPermitted) => {
+                        let all = WAYS.iter().filter(|way| !way.trampolines.is_empty());
+                        refused.extend(all.map(|way| (way.act as u32, NO_TRAMPOLINES.to_owned())));
+                        return Ok(());
+                    }
+                    Err(Failed::Other(reason)) if is_trampoline(hook) => {
+                        refused.insert(choice.act as u32, reason);
+                        break;
+                    }
+                    Err(Failed::Other(reason)) => {
+                        states.push(state(choice.act, hook.how, place, Some(reason.clone())));
+                        choice.obstacle = Some(reason);
+                        break;
+                    }
+                }
+            }
+        }
+        for choice in choices.iter().filter(|choice| choice.hooks.is_empty() || choice.obstacle.is_some()) {
+            if let Some(reason) = &choice.obstacle
+                && !states.iter().any(|state| state.act == choice.act && state.obstacle.is_some())
+            {
+                states.push(state(choice.act, How::Tracepoint, "", Some(reason.clone())));
+            }
+        }
+        Ok(())
+    }
+
+    /// Loads the programs for the system calls that are looked at, and attaches
+    /// the one that leads to them.
+    ///
+    /// # Errors
+    /// When the kernel does not permit it.
+    pub fn attach_calls(
+        &mut self,
+        choices: &mut Choices,
+        states: &mut Vec<HookState>,
+    ) -> Result<(), LoadError> {
+        let mut jumps: Vec<Jump> = choices.calls().map(|call| call.jump()).collect();
+        jumps.sort_unstable_by_key(|jump| *jump as u32);
+        jumps.dedup();
+        if jumps.is_empty() {
+            return Ok(());
+        }
+        let mut failed: BTreeMap<u32, String> = BTreeMap::new();
+        for jump in &jumps {
+            if let Err(reason) = self.load_jump(*jump) {
+                failed.insert(*jump as u32, reason);
+            }
+        }
+        let attached = match self.once(&SYS_EXIT, "sys_exit") {
+            Ok(()) => None,
+            Err(Failed::NotPermitted) => return Err(LoadError::NotPermitted),
+            Err(Failed::Other(reason)) => Some(reason),
+        };
+        let calls: Vec<_> = choices.calls().collect();
+        for choice in choices.0.iter_mut().filter(|choice| choice.calls && choice.obstacle.is_none()) {
+            let own = calls.iter().filter(|call| call.act() == choice.act);
+            let reason = own.into_iter().find_map(|call| failed.get(&(call.jump() as u32)));
+            choice.obstacle = attached.clone().or_else(|| reason.cloned());
+            states.push(state(choice.act, How::Tracepoint, "sys_exit", choice.obstacle.clone()));
+        }
+        Ok(())
+    }
+
+    fn load_jump(&mut self, jump: Jump) -> Result<(), String> {
+        let name = Jump::ALL.iter().find(|(known, _)| *known == jump).map_or("", |(_, name)| name);
+        let program: &mut BtfTracePoint = program(self.ebpf, name)?;
+        program.load("sys_exit", self.types).map_err(|error| refusal(name, &error))?;
+        let fd = program.fd().and_then(|fd| Ok(fd.try_clone()?)).map_err(|error| chain(&error))?;
+        let jumps = self.ebpf.map_mut("JUMPS").ok_or("the object has no map JUMPS")?;
+        let mut jumps = ProgramArray::try_from(jumps).map_err(|error| chain(&error))?;
+        jumps.set(jump as u32, &fd, 0).map_err(|error| chain(&error))
+    }
+
+    /// Attaches a program unless it is: several acts may share one.
+    fn once(&mut self, hook: &'static Hook, place: &'static str) -> Result<(), Failed> {
+        if let Some(known) = self.tried.get(hook.program) {
+            return known.clone().map_err(Failed::Other);
+        }
+        let result = self.put(hook, place);
+        let known = match &result {
+            Ok(()) => Ok(()),
+            Err(Failed::NotPermitted) => Err("not permitted".to_owned()),
+            Err(Failed::Other(reason)) => Err(reason.clone()),
+        };
+        self.tried.insert(hook.program, known);
+        result
+    }
+
+    fn put(&mut self, hook: &'static Hook, place: &'static str) -> Result<(), Failed> {
+        let types = self.types;
+        let done = match hook.how {
+            How::Tracepoint => {
+                let program: &mut BtfTracePoint = program(self.ebpf, hook.program).map_err(Failed::Other)?;
+                program.load(place, types).and_then(|()| program.attach().map(drop))
+            }
+            How::Entry => {
+                let program: &mut FEntry = program(self.ebpf, hook.program).map_err(Failed::Other)?;
+                program.load(place, types).and_then(|()| program.attach().map(drop))
+            }
+            How::Return => {
+                let program: &mut FExit = program(self.ebpf, hook.program).map_err(Failed::Other)?;
+                program.load(place, types).and_then(|()| program.attach().map(drop))
+            }
+        };
+        done.map_err(|error| match is_permission(&error) {
+            true => Failed::NotPermitted,
+            false => Failed::Other(refusal(hook.program, &error)),
+        })
+    }
+
+    /// Tells the programs which kernel objects are the sensor's own, so that
+    /// they know when somebody touches them.
+    ///
+    /// # Errors
+    /// When the kernel refuses.
+    pub fn remember_ours(&mut self) -> anyhow::Result<()> {
+        let mut ours = Vec::new();
+        let mut programs = Vec::new();
+        for (_, program) in self.ebpf.programs() {
+            // One that was not loaded has no information.
+            let Ok(info) = program.info() else { continue };
+            let id = info.id();
+            programs.push(id);
+            ours.push((PROGRAM, id));
+            let maps = info.map_ids().ok().flatten().unwrap_or_default();
+            ours.extend(maps.into_iter().map(|map| (MAP, map)));
+        }
+        let links = loaded_links().flatten().filter(|link| programs.contains(&link.program_id()));
+        ours.extend(links.map(|link| (LINK, link.id())));
+        let map = self.ebpf.map_mut("OURS").context("the object has no map OURS")?;
+        let mut map: HashMap<_, u64, u32> = HashMap::try_from(map)?;
+        for (kind, id) in ours {
+            map.insert(u64::from(kind) << 32 | u64::from(id), 1, 0)?;
+        }
+        Ok(())
+    }
+}
+
+fn state(act: Act, how: How, place: &str, obstacle: Option<String>) -> HookState {
+    HookState { act, attached_to: place.to_owned(), how: how.name(), obstacle }
+}
+
+fn program<'a, P>(ebpf: &'a mut Ebpf, name: &str) -> Result<&'a mut P, String>
+where
+    &'a mut P: TryFrom<&'a mut Program, Error = ProgramError>,
+{
+    let program = ebpf.program_mut(name).ok_or_else(|| format!("the object has no program {name}"))?;
+    program.try_into().map_err(|error: ProgramError| chain(&error))
+}
+
+fn refusal(name: &str, error: &ProgramError) -> String {
+    tracing::debug!(program = name, "the kernel's whole answer: {error:?}");
+    chain(error)
+}
