@@ -1,8 +1,8 @@
 //! Names of the enumerations as people and scripts write them.
 
 use crate::v1::{
-    Access, Confidence, EventType, Family, GapReason, Lane, Method, PathSource, ProcessSource, Protocol,
-    event::Payload,
+    Access, Confidence, EventType, Family, GapReason, Lane, Method, MountOperation, PathSource,
+    ProcessSource, Protocol, PtraceOperation, TamperObject, event::Payload,
 };
 
 /// Gives an enumeration its short lower-case names, both ways.
@@ -30,6 +30,11 @@ macro_rules! short_names {
 short_names! {
     EventType {
         Exec = "exec", Exit = "exit", Open = "open", Connect = "connect", Gap = "gap", Status = "status",
+        Listen = "listen", Accept = "accept", Socket = "socket", Rename = "rename", Link = "link",
+        Unlink = "unlink", Chmod = "chmod", Chown = "chown", Mount = "mount",
+        CredentialChange = "credential_change", LoginuidSet = "loginuid_set", Ptrace = "ptrace",
+        BpfLoad = "bpf_load", ModuleLoad = "module_load", FileReceive = "file_receive",
+        ExecMapping = "exec_mapping", Tamper = "tamper",
     }
     Lane { Process = "process", File = "file" }
     Method { Kernel = "kernel", Session = "session", Inferred = "inferred" }
@@ -39,12 +44,21 @@ short_names! {
         Read = "read", Write = "write", Create = "create", Truncate = "truncate", Append = "append",
         Path = "path",
     }
-    PathSource { Kernel = "kernel", Fd = "fd", User = "user" }
-    Family { Unix = "unix", Inet = "inet", Inet6 = "inet6" }
+    PathSource { Kernel = "kernel", Fd = "fd", User = "user", KernelCopy = "kernel_copy" }
+    Family {
+        Unix = "unix", Inet = "inet", Inet6 = "inet6", Vsock = "vsock", Packet = "packet",
+        Netlink = "netlink", Other = "other",
+    }
     Protocol {
         Tcp = "tcp", Udp = "udp", Stream = "stream", Datagram = "datagram", Seqpacket = "seqpacket",
-        Raw = "raw", Icmp = "icmp",
+        Raw = "raw", Icmp = "icmp", Packet = "packet",
     }
+    MountOperation { Mount = "mount", Move = "move", Unmount = "unmount" }
+    PtraceOperation {
+        Attach = "attach", Request = "request", MemoryWrite = "memory_write", MemoryRead = "memory_read",
+        Descriptor = "descriptor",
+    }
+    TamperObject { Program = "program", Map = "map", Link = "link" }
     GapReason {
         RingFull = "ring_full", Decode = "decode", SlowSubscriber = "slow_subscriber",
         NotConnected = "not_connected",
@@ -62,6 +76,23 @@ impl Payload {
             Self::Connect(_) => EventType::Connect,
             Self::Gap(_) => EventType::Gap,
             Self::Status(_) => EventType::Status,
+            Self::Listen(_) => EventType::Listen,
+            Self::Accept(_) => EventType::Accept,
+            Self::Socket(_) => EventType::Socket,
+            Self::Rename(_) => EventType::Rename,
+            Self::Link(_) => EventType::Link,
+            Self::Unlink(_) => EventType::Unlink,
+            Self::Chmod(_) => EventType::Chmod,
+            Self::Chown(_) => EventType::Chown,
+            Self::Mount(_) => EventType::Mount,
+            Self::CredentialChange(_) => EventType::CredentialChange,
+            Self::LoginuidSet(_) => EventType::LoginuidSet,
+            Self::Ptrace(_) => EventType::Ptrace,
+            Self::BpfLoad(_) => EventType::BpfLoad,
+            Self::ModuleLoad(_) => EventType::ModuleLoad,
+            Self::FileReceive(_) => EventType::FileReceive,
+            Self::ExecMapping(_) => EventType::ExecMapping,
+            Self::Tamper(_) => EventType::Tamper,
         }
     }
 }

@@ -101,7 +101,9 @@ pub enum Plan {
     /// The best that this kernel allows
     #[default]
     Auto,
-    /// Tracepoints
+    /// Trampolines at the kernel's functions, tracepoints where they fit
+    Trampoline,
+    /// Tracepoints only
     Tracepoint,
 }
 
@@ -125,6 +127,8 @@ pub struct WatchArgs {
     /// Show exits that went well, too
     #[arg(long)]
     pub exits: bool,
+    #[command(flatten)]
+    pub plan: PlanArg,
 }
 
 /// `--format` of `watch`.

@@ -45,6 +45,8 @@ const PUBLISH: usize = 512;
 const NICE: i32 = -10;
 /// How often losses are looked for.
 const LOOK: Duration = Duration::from_millis(500);
+/// How often at most a status says what changed.
+const STATUS: Duration = Duration::from_secs(60);
 
 /// The pipeline at work.
 pub struct Pipeline {
@@ -73,13 +75,15 @@ impl Pipeline {
         let filter =
             Filter::new(&config.policy, record_all)?.with_host_mount_namespace(host_mount_namespace());
         let host = config.sensor.host.clone().unwrap_or_else(host_name);
-        let Kernel { programs, process_ring, file_ring, counters, log, hooks } = kernel;
-        let decoder = Decoder::new(&state.boot_id, Arc::clone(&redactor));
+        let Kernel { programs, process_ring, file_ring, counters, log, hooks, plan, not_covered } = kernel;
+        let decoder = Decoder::new(&state.boot_id, Arc::clone(&redactor)).with_hooks(&config.hooks);
         let wall = clock::wall_offset_ns().saturating_add(clock::boottime_ns());
         let status = Arc::new(SensorStatus {
             host: host.clone(),
             state: Arc::new(state),
             started: crate::decode::timestamp(wall),
+            plan,
+            not_covered,
             hooks,
             record_all,
             kernel: counters,
@@ -110,6 +114,7 @@ impl Pipeline {
                 enricher,
                 sequencer: Sequencer::default(),
                 losses: Losses::default(),
+                told: Told { not_covered: 0, at: Instant::now() },
                 exec_events,
                 redactor,
                 status: worker_status,
@@ -158,6 +163,7 @@ struct Worker {
     enricher: Enricher,
     sequencer: Sequencer,
     losses: Losses,
+    told: Told,
     /// Whether exec and exit are wanted in the stream; the process table needs
     /// them in any case.
     exec_events: bool,
@@ -166,6 +172,12 @@ struct Worker {
     hub: Arc<Hub>,
     outgoing: Vec<Event>,
     recorder: Option<Recorder>,
+}
+
+/// What the last status in the stream said.
+struct Told {
+    not_covered: u64,
+    at: Instant,
 }
 
 impl Worker {
@@ -203,6 +215,10 @@ impl Worker {
         for record in batch.iter() {
             match self.decoder.decode(record, wall_offset) {
                 Ok(Decoded::Fork(fork)) => self.fork(&fork),
+                Ok(Decoded::Level(level)) => {
+                    self.enricher.led_to(level);
+                    self.status.pipeline.internal.fetch_add(1, Ordering::Relaxed);
+                }
                 Ok(Decoded::Event(event)) => self.event(*event),
                 Err(error) => {
                     self.losses.rejected(record);
@@ -240,6 +256,14 @@ impl Worker {
             let next = self.sequencer.last(lane) + 1;
             (gap.from_sequence, gap.to_sequence) = (next, next - 1);
             self.send_own(Payload::Gap(gap), lane);
+        }
+        // What goes around the hooks has no event that could be missing; the
+        // status says how often it happened.
+        let not_covered = counters.iter().map(|counts| counts.not_covered).sum();
+        if not_covered != self.told.not_covered && self.told.at.elapsed() >= STATUS {
+            self.told = Told { not_covered, at: Instant::now() };
+            let status = Payload::Status(self.status.status());
+            self.send_own(status, Lane::Process);
         }
     }
 

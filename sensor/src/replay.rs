@@ -29,6 +29,7 @@ fn replay(recording: &[u8]) -> Vec<String> {
     for record in records(recording) {
         match decoder.decode(record, 0).unwrap() {
             Decoded::Fork(fork) => enricher.forked(&fork),
+            Decoded::Level(level) => enricher.led_to(level),
             Decoded::Event(mut event) => {
                 if enricher.enrich(&mut event) == Enriched::New && filter.decide(&event) == Verdict::Keep {
                     lines.push(json::to_json(&event).to_string());

@@ -16,7 +16,10 @@ use crate::{
     config::Config,
     failure::Failure,
     pipeline::{Pipeline, host_name},
-    source::{load, recording::Recorder},
+    source::{
+        load::{self, LoadOptions},
+        recording::Recorder,
+    },
     state::State,
     stream::{self, Hub, Listeners, Origin},
 };
@@ -59,11 +62,18 @@ async fn daemon(config: Config, args: &RunArgs) -> Result<(), Failure> {
     // Sockets before hooks: nothing is attached that cannot be served.
     let listeners = Listeners::open(&config.stream).await?;
     let state = State::open(&config.sensor.state)?;
-    let kernel = load::load(&config.hooks, config.records_everybody(args.common.all), args.allow_degraded)?;
+    let options = LoadOptions {
+        everybody: config.records_everybody(args.common.all),
+        allow_degraded: args.allow_degraded,
+        plan: args.plan.plan,
+    };
+    let kernel = load::load(&config.hooks, options)?;
     for hook in &kernel.hooks {
         match &hook.obstacle {
-            None => tracing::info!(hook = hook.name, at = hook.attached_to, "live"),
-            Some(reason) => tracing::warn!(hook = hook.name, at = hook.attached_to, reason, "not live"),
+            None => tracing::info!(hook = hook.act.name(), at = hook.attached_to, how = hook.how, "live"),
+            Some(reason) => {
+                tracing::warn!(hook = hook.act.name(), at = hook.attached_to, reason, "not live");
+            }
         }
     }
     let hub = Arc::new(Hub::new(

@@ -7,17 +7,26 @@ use std::sync::{
 
 use activity_proto::v1::{self, HookCounters, LaneStatus, NotCovered, PipelineCounters, PolicyCount};
 use prost_types::Timestamp;
-use sensor_types::counters::{Counters, Hook};
+use sensor_types::{act::Act, counters::Counters};
 
 use crate::{
     filter::{Filter, Reason},
+    sequence::{event_type_of, lane_of},
     source::{
         counters::KernelCounters,
         load::{HookState, object_sha256},
-        plan::NOT_COVERED,
     },
     state::State,
 };
+
+/// Ways around a plan that are at least counted.
+const COUNTED: [(Act, &str); 2] = [
+    (Act::IoUringOpen, "files opened through io_uring"),
+    (Act::IoUringConnect, "sockets connected through io_uring"),
+];
+
+/// The counts of all acts, by their numbers.
+type AllCounters = [Counters; Act::ALL.len()];
 
 /// What the pipeline counts.
 #[derive(Debug, Default)]
@@ -48,6 +57,10 @@ pub struct SensorStatus {
     pub state: Arc<State>,
     /// Wall clock of the start.
     pub started: Timestamp,
+    /// How the kernel is hooked.
+    pub plan: &'static str,
+    /// Ways around this plan that its hooks cannot see.
+    pub not_covered: Vec<&'static str>,
     /// The hooks.
     pub hooks: Vec<HookState>,
     /// Whether everything is recorded.
@@ -68,12 +81,9 @@ impl SensorStatus {
         // A count that cannot be read is not shown rather than shown as zero.
         let counters = self.kernel.read().ok();
         v1::Status {
-            plan: "tracepoint".to_owned(),
-            hooks: self.hooks.iter().map(|hook| describe(hook, counters.as_ref())).collect(),
-            not_covered: NOT_COVERED
-                .iter()
-                .map(|what| NotCovered { what: (*what).to_owned(), count: None })
-                .collect(),
+            plan: self.plan.to_owned(),
+            hooks: describe(&self.hooks, counters.as_ref()),
+            not_covered: not_covered(&self.not_covered, counters.as_ref()),
             version: env!("CARGO_PKG_VERSION").to_owned(),
             kernel: rustix::system::uname().release().to_string_lossy().into_owned(),
             object_sha256: object_sha256(),
@@ -83,21 +93,23 @@ impl SensorStatus {
 
     /// The lanes: numbers given out, and what the kernel had no room for.
     pub fn lanes(&self) -> Vec<LaneStatus> {
-        let full = |hooks: &[Hook]| {
-            let counters = self.kernel.read().unwrap_or_default();
-            hooks.iter().filter_map(|hook| counters.get(*hook as usize)).map(|counts| counts.ring_full).sum()
+        let counters = self.kernel.read().unwrap_or_default();
+        let full = |lane: v1::Lane| {
+            let of_lane = |act: &Act| lane_of(event_type_of(*act)) == lane;
+            let counts = Act::ALL.iter().filter(|act| of_lane(act)).filter_map(|act| counts(&counters, *act));
+            counts.map(|counts| counts.ring_full).sum()
         };
         vec![
             LaneStatus {
                 lane: v1::Lane::Process.into(),
                 last_sequence: self.pipeline.process_sequence.load(Relaxed),
-                ring_full: full(&[Hook::Fork, Hook::Exec, Hook::Exit, Hook::Connect]),
+                ring_full: full(v1::Lane::Process),
                 ring_bytes: self.ring_bytes.0,
             },
             LaneStatus {
                 lane: v1::Lane::File.into(),
                 last_sequence: self.pipeline.file_sequence.load(Relaxed),
-                ring_full: full(&[Hook::Open]),
+                ring_full: full(v1::Lane::File),
                 ring_bytes: self.ring_bytes.1,
             },
         ]
@@ -124,28 +136,95 @@ impl SensorStatus {
     }
 }
 
-fn describe(hook: &HookState, counters: Option<&[Counters; Hook::ALL.len()]>) -> v1::Hook {
-    let index = match hook.name {
-        "fork" => Hook::Fork,
-        "exec" => Hook::Exec,
-        "exit" => Hook::Exit,
-        "open" => Hook::Open,
-        _ => Hook::Connect,
-    };
-    let counts = counters.and_then(|counters| counters.get(index as usize));
-    // Of the two places of connect only the way out of the call counts acts.
-    let counts = counts.filter(|_| hook.attached_to != "inet_sock_set_state");
-    v1::Hook {
-        name: hook.name.to_owned(),
-        attached_to: hook.attached_to.to_owned(),
-        live: hook.obstacle.is_none(),
-        reason: hook.obstacle.clone().unwrap_or_default(),
-        counters: counts.map(|counts| HookCounters {
-            hits: counts.hits,
-            filtered: counts.filtered,
-            recorded: counts.recorded,
-            ring_full: counts.ring_full,
-            unreadable: counts.unreadable,
-        }),
+fn counts(counters: &AllCounters, act: Act) -> Option<&Counters> {
+    counters.get(act as usize)
+}
+
+/// The hooks; the counts are those of an act and stand at its first hook only.
+fn describe(hooks: &[HookState], counters: Option<&AllCounters>) -> Vec<v1::Hook> {
+    let mut seen = 0;
+    let mut described = Vec::with_capacity(hooks.len());
+    for hook in hooks {
+        let first = seen & hook.act.bit() == 0;
+        seen |= hook.act.bit();
+        let counts = counters.filter(|_| first).and_then(|counters| counts(counters, hook.act));
+        described.push(v1::Hook {
+            name: hook.act.name().to_owned(),
+            attached_to: hook.attached_to.clone(),
+            live: hook.obstacle.is_none(),
+            reason: hook.obstacle.clone().unwrap_or_default(),
+            counters: counts.map(|counts| HookCounters {
+                hits: counts.hits,
+                filtered: counts.filtered,
+                recorded: counts.recorded,
+                ring_full: counts.ring_full,
+                unreadable: counts.unreadable,
+                not_covered: counts.not_covered,
+            }),
+            how: hook.how.to_owned(),
+        });
+    }
+    described
+}
+
+/// The ways around the plan, with their counts where there are any. What was
+/// counted is told even where the plan does not speak of it.
+fn not_covered(ways: &[&'static str], counters: Option<&AllCounters>) -> Vec<NotCovered> {
+    let count = |act| counters.and_then(|counters| counts(counters, act)).map(|counts| counts.not_covered);
+    let mut told: Vec<NotCovered> = Vec::new();
+    for what in ways {
+        let count = COUNTED.iter().find(|(_, name)| name == what).and_then(|(act, _)| count(*act));
+        told.push(NotCovered { what: (*what).to_owned(), count });
+    }
+    for (act, what) in COUNTED {
+        let counted = count(act).filter(|&count| count > 0);
+        if counted.is_some() && !ways.contains(&what) {
+            told.push(NotCovered { what: what.to_owned(), count: counted });
+        }
+    }
+    told
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn hook(act: Act, attached_to: &str) -> HookState {
+        HookState { act, attached_to: attached_to.to_owned(), how: "tracepoint", obstacle: None }
+    }
+
+    fn counters(act: Act, counts: Counters) -> AllCounters {
+        let mut all = AllCounters::default();
+        all[act as usize] = counts;
+        all
+    }
+
+    #[test]
+    fn the_counts_of_an_act_stand_at_its_first_hook() {
+        let counters = counters(Act::Connect, Counters { hits: 7, ..Counters::default() });
+        let hooks = [hook(Act::Connect, "sys_exit"), hook(Act::Connect, "inet_sock_set_state")];
+        let described = describe(&hooks, Some(&counters));
+        assert_eq!(described[0].counters.map(|counts| counts.hits), Some(7));
+        assert_eq!((described[1].counters, described[1].name.as_str()), (None, "connect"));
+    }
+
+    #[test]
+    fn what_is_not_covered_is_told_with_its_count() {
+        let counters =
+            counters(Act::IoUringOpen, Counters { hits: 3, not_covered: 3, ..Counters::default() });
+        let counts = |ways: &[&'static str]| -> Vec<(String, Option<u64>)> {
+            not_covered(ways, Some(&counters)).into_iter().map(|way| (way.what, way.count)).collect()
+        };
+        let (open, connect) = (COUNTED[0].1, COUNTED[1].1);
+        assert_eq!(
+            counts(&["argv of failures", open, connect]),
+            [
+                ("argv of failures".to_owned(), None),
+                (open.to_owned(), Some(3)),
+                (connect.to_owned(), Some(0))
+            ]
+        );
+        assert_eq!(counts(&[]), [(open.to_owned(), Some(3))]);
+        assert_eq!(not_covered(&[open], None)[0].count, None);
     }
 }

@@ -47,6 +47,25 @@ impl Serialize for Event {
                 Some(Payload::Connect(connect)) => object.put("connect", connect),
                 Some(Payload::Gap(gap)) => object.put("gap", gap),
                 Some(Payload::Status(status)) => object.put("status", status),
+                Some(Payload::Listen(listen)) => object.put("listen", listen),
+                Some(Payload::Accept(accept)) => object.put("accept", accept),
+                Some(Payload::Socket(socket)) => object.put("socket", socket),
+                Some(Payload::Rename(rename)) => object.put("rename", rename),
+                Some(Payload::Link(link)) => object.put("link", link),
+                Some(Payload::Unlink(unlink)) => object.put("unlink", unlink),
+                Some(Payload::Chmod(chmod)) => object.put("chmod", chmod),
+                Some(Payload::Chown(chown)) => object.put("chown", chown),
+                Some(Payload::Mount(mount)) => object.put("mount", mount),
+                Some(Payload::CredentialChange(credential_change)) => {
+                    object.put("credentialChange", credential_change)
+                }
+                Some(Payload::LoginuidSet(loginuid_set)) => object.put("loginuidSet", loginuid_set),
+                Some(Payload::Ptrace(ptrace)) => object.put("ptrace", ptrace),
+                Some(Payload::BpfLoad(bpf_load)) => object.put("bpfLoad", bpf_load),
+                Some(Payload::ModuleLoad(module_load)) => object.put("moduleLoad", module_load),
+                Some(Payload::FileReceive(file_receive)) => object.put("fileReceive", file_receive),
+                Some(Payload::ExecMapping(exec_mapping)) => object.put("execMapping", exec_mapping),
+                Some(Payload::Tamper(tamper)) => object.put("tamper", tamper),
                 None => Ok(()),
             }
         })
@@ -138,7 +157,9 @@ impl Serialize for Login {
             object.some("auid", self.auid)?;
             object.some("sessionId", self.session_id)?;
             object.bytes("tty", &self.tty)?;
-            object.text("user", &self.user)
+            object.text("user", &self.user)?;
+            object.some("firstAuid", self.first_auid)?;
+            object.some_long("sinceBoottimeNs", self.since_boottime_ns)
         })
     }
 }

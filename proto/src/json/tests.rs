@@ -6,8 +6,9 @@ use serde_json::{Value, json};
 use super::*;
 use crate::v1::{
     Access, Attribution, Confidence, Connect, Credentials, Device, EventId, EventType, Exec, Exit, Family,
-    Gap, GapReason, Hook, HookCounters, Lane, Login, Method, NotCovered, Open, Outcome, PathSource, Place,
-    Process, ProcessSource, Protocol, Session, Status, Truncation, TypeCount, event::Payload,
+    Gap, GapReason, Hook, HookCounters, Interpreter, Lane, Login, Method, NotCovered, Open, Outcome,
+    PathSource, Place, Process, ProcessSource, Protocol, Session, Status, Truncation, TypeCount,
+    event::Payload,
 };
 
 const NASTY: &[u8] = b"a b\n\x1b[31m\\\xff\xe2\x80\xae\xe6\x97\xa5";
@@ -40,6 +41,8 @@ fn event(payload: Payload) -> Event {
             session_id: Some(7),
             tty: Bytes::from_static(b"pts0"),
             user: "alice".into(),
+            first_auid: Some(1000),
+            since_boottime_ns: Some(9_007_199_254_740_993),
         }),
         session: Some(Session {
             id: "s-1".into(),
@@ -108,6 +111,13 @@ fn an_exec_has_every_key_of_the_interface() {
         filename: Bytes::from_static(b"./true"),
         argv_length: 131_072,
         script: Bytes::from_static(b"/usr/local/bin/script"),
+        interpreters: vec![Interpreter {
+            path: Bytes::from_static(b"/usr/local/bin/script"),
+            path_source: PathSource::Kernel.into(),
+            device: Some(Device { major: 254, minor: 1 }),
+            inode: Some(5),
+        }],
+        preload: vec![Bytes::from_static(b"LD_PRELOAD=/tmp/x.so")],
     }));
     event.tenant = Some("acme".into());
     event.redacted = vec!["password".into()];
@@ -139,6 +149,7 @@ fn a_refused_open_names_the_error_and_the_repeats() {
         mode: Some(0o100_640),
         unreachable: true,
         deleted: true,
+        io_uring: true,
     }));
     event.id = id(Lane::File, 1);
     event.outcome = Some(Outcome { success: false, errno: Some(13) });
@@ -155,6 +166,11 @@ fn a_connect_in_progress_is_a_success_with_an_error_number() {
         port: Some(443),
         path: Bytes::new(),
         address_source: PathSource::Kernel.into(),
+        local_address: "::1".into(),
+        local_port: Some(50_000),
+        datagram: true,
+        fast_open: true,
+        io_uring: true,
     }));
     event.outcome = Some(Outcome { success: true, errno: Some(115) });
     insta::assert_snapshot!(shown(&event));
@@ -193,13 +209,15 @@ fn a_gap_counts_by_type() {
 
 #[test]
 fn a_status_lists_hooks_and_what_is_not_covered() {
-    let counters = HookCounters { hits: 10, filtered: 1, recorded: 7, ring_full: 1, unreadable: 1 };
+    let counters =
+        HookCounters { hits: 10, filtered: 1, recorded: 6, ring_full: 1, unreadable: 1, not_covered: 1 };
     let hook = |name: &str, reason: &str| Hook {
         name: name.into(),
         attached_to: format!("sched:sched_process_{name}"),
         live: reason.is_empty(),
         reason: reason.into(),
         counters: reason.is_empty().then_some(counters),
+        how: "tracepoint".into(),
     };
     let event = Event {
         payload: Some(Payload::Status(Status {

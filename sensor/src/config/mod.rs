@@ -6,6 +6,7 @@
 //! must agree on is checked afterwards (`Config::check`).
 
 mod error;
+mod hooks;
 mod policy;
 mod read;
 mod redaction;
@@ -21,6 +22,7 @@ use std::{
 use serde::Deserialize;
 
 pub use error::{ConfigError, Problem};
+pub use hooks::HooksConfig;
 pub use policy::{PolicyConfig, Scope};
 pub use redaction::RedactionConfig;
 pub use values::SocketMode;
@@ -38,6 +40,24 @@ const KEYS: &[&str] = &[
     "hooks.exec",
     "hooks.open",
     "hooks.connect",
+    "hooks.listen",
+    "hooks.accept",
+    "hooks.socket",
+    "hooks.rename",
+    "hooks.link",
+    "hooks.unlink",
+    "hooks.chmod",
+    "hooks.chown",
+    "hooks.mount",
+    "hooks.credential_change",
+    "hooks.loginuid_set",
+    "hooks.ptrace",
+    "hooks.bpf_load",
+    "hooks.module_load",
+    "hooks.file_receive",
+    "hooks.exec_mapping",
+    "hooks.interpreters",
+    "hooks.preload",
     "hooks.process_ring_bytes",
     "hooks.file_ring_bytes",
     "policy.scope",
@@ -96,24 +116,6 @@ pub struct SensorConfig {
     /// Name to report instead of the machine's host name.
     #[serde(deserialize_with = "values::host_name")]
     pub host: Option<String>,
-}
-
-/// `[hooks]`
-#[derive(Clone, Debug, PartialEq, Deserialize)]
-#[serde(default)]
-pub struct HooksConfig {
-    /// Record program starts and exits.
-    pub exec: bool,
-    /// Record file opens.
-    pub open: bool,
-    /// Record connects.
-    pub connect: bool,
-    /// Ring buffer of process and network events.
-    #[serde(deserialize_with = "values::ring_bytes")]
-    pub process_ring_bytes: u32,
-    /// Ring buffer of file events.
-    #[serde(deserialize_with = "values::ring_bytes")]
-    pub file_ring_bytes: u32,
 }
 
 /// `[stream]`
@@ -185,18 +187,6 @@ impl Default for SensorConfig {
     }
 }
 
-impl Default for HooksConfig {
-    fn default() -> Self {
-        Self {
-            exec: true,
-            open: true,
-            connect: true,
-            process_ring_bytes: 4 * 1024 * 1024,
-            file_ring_bytes: 16 * 1024 * 1024,
-        }
-    }
-}
-
 impl Default for StreamConfig {
     fn default() -> Self {
         Self {
@@ -251,7 +241,7 @@ impl Config {
                  if every user of this machine may read the stream, or remove it",
             ));
         }
-        if !(self.hooks.exec || self.hooks.open || self.hooks.connect) {
+        if !self.hooks.any() {
             conflicts.push(("hooks", "switches every hook off, so nothing would be recorded; leave one on"));
         }
         conflicts

@@ -163,10 +163,14 @@ fn tcp_needs_consent_to_plain_text() {
 
 #[test]
 fn a_sensor_without_hooks_is_refused() {
+    let all: Vec<_> = KEYS.iter().filter_map(|key| key.strip_prefix("hooks.")).collect();
+    let switches = all.iter().filter(|key| !key.ends_with("_bytes") && **key != "preload");
+    let off: String = switches.map(|key| format!("{key} = false\n")).collect();
     assert_eq!(
-        problems("\n[hooks]\nexec = false\nopen = false\nconnect = false\n"),
+        problems(&format!("\n[hooks]\n{off}")),
         ["config.toml:2: `hooks` switches every hook off, so nothing would be recorded; leave one on"]
     );
+    assert!(parse(&format!("[hooks]\n{}", off.replace("chmod = false", "chmod = true"))).is_ok());
 }
 
 #[test]

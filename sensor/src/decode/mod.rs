@@ -4,24 +4,33 @@
 //! error, never a panic, and is counted by the caller. Nothing is looked up
 //! here: what only user space knows is added by `enrich`.
 
+mod bpf_command;
+mod change;
+mod credentials;
+mod environment;
 mod file;
 mod network;
 mod path;
 mod process;
 pub mod redact;
+mod system;
+#[cfg(test)]
+mod tests;
 
 use std::sync::Arc;
 
-use activity_proto::v1::{Credentials, Event, Login, Outcome, Place, Process, Truncation};
+use activity_proto::v1::{Credentials, Event, Interpreter, Login, Outcome, Place, Process, Truncation};
 use bytes::Bytes;
 use sensor_types::{
-    header::{Header, Kind, UNSET},
+    act::Act,
+    header::{Header, UNSET},
     process::Fork,
-    span::{CUT, Span},
+    span::{CUT, Span, UNREADABLE},
 };
 use thiserror::Error;
 use zerocopy::FromBytes;
 
+use crate::config::HooksConfig;
 use redact::Redactor;
 
 /// Why a record is not one.
@@ -36,6 +45,9 @@ pub enum DecodeError {
     /// A string would lie outside the record.
     #[error("a string lies outside the record")]
     OutOfBounds,
+    /// An act that is counted, or of no interest, but never recorded.
+    #[error("the record is of an act that is not recorded")]
+    NotRecorded,
 }
 
 /// What a record says.
@@ -43,8 +55,23 @@ pub enum DecodeError {
 pub enum Decoded {
     /// A process was made. Feeds the process table only.
     Fork(Fork),
+    /// Part of an exec event that is still to come.
+    Level(Level),
     /// An act, as far as the kernel tells it.
     Event(Box<Event>),
+}
+
+/// One level of what leads to a program, told while the exec is under way.
+#[derive(Debug)]
+pub struct Level {
+    /// The process.
+    pub pid: u32,
+    /// The thread that called exec.
+    pub tid: u32,
+    /// `CLOCK_BOOTTIME`, nanoseconds.
+    pub time_ns: u64,
+    /// The file.
+    pub interpreter: Interpreter,
 }
 
 /// Decodes records. One for the life of the sensor.
@@ -52,12 +79,28 @@ pub struct Decoder {
     /// Begins every process uid: tells apart the boots of a machine.
     boot: String,
     redactor: Arc<Redactor>,
+    details: Details,
+}
+
+/// Parts of exec events that the configuration can switch off.
+#[derive(Clone, Copy, Debug)]
+struct Details {
+    interpreters: bool,
+    preload: bool,
 }
 
 impl Decoder {
     /// A decoder for this boot.
     pub fn new(boot_id: &str, redactor: Arc<Redactor>) -> Self {
-        Self { boot: boot_id.chars().take(8).collect(), redactor }
+        let details = Details { interpreters: true, preload: true };
+        Self { boot: boot_id.chars().take(8).collect(), redactor, details }
+    }
+
+    /// Leaves out the details that the configuration switches off.
+    #[must_use]
+    pub fn with_hooks(self, hooks: &HooksConfig) -> Self {
+        let details = Details { interpreters: hooks.interpreters, preload: hooks.preload };
+        Self { details, ..self }
     }
 
     /// Decodes one record; `wall_offset_ns` is how far the wall clock is
@@ -67,17 +110,36 @@ impl Decoder {
     /// When the record has the wrong form.
     pub fn decode(&self, record: &[u8], wall_offset_ns: u64) -> Result<Decoded, DecodeError> {
         let header: Header = fixed(record)?;
-        let kind = Kind::from_number(header.kind).ok_or(DecodeError::UnknownKind(header.kind))?;
-        if kind == Kind::Fork {
-            return Ok(Decoded::Fork(fixed(record)?));
-        }
-        let mut event = Box::new(self.envelope(&header, wall_offset_ns));
-        match kind {
-            Kind::Exec => process::exec(record, &mut event, &self.redactor)?,
-            Kind::Exit => process::exit(record, &mut event)?,
-            Kind::Open => file::open(record, &mut event)?,
-            Kind::Connect => network::connect(record, &mut event)?,
-            Kind::Fork => {}
+        let act = Act::from_number(header.kind).ok_or(DecodeError::UnknownKind(header.kind))?;
+        let mut event = match act {
+            Act::Fork => return Ok(Decoded::Fork(fixed(record)?)),
+            Act::Interpreter => return file::level(record).map(Decoded::Level),
+            _ => Box::new(self.envelope(&header, wall_offset_ns)),
+        };
+        match act {
+            Act::Exec => process::exec(record, &mut event, &self.redactor, self.details)?,
+            Act::Exit => process::exit(record, &mut event)?,
+            Act::Open => file::open(record, &mut event)?,
+            Act::FileReceive => file::received(record, &mut event)?,
+            Act::ExecMapping => file::mapped(record, &mut event)?,
+            Act::Connect => network::connect(record, &mut event)?,
+            Act::Listen => network::listen(record, &mut event)?,
+            Act::Accept => network::accept(record, &mut event)?,
+            Act::Socket => network::socket(record, &mut event)?,
+            Act::Rename => change::rename(record, &mut event)?,
+            Act::Link => change::link(record, &mut event)?,
+            Act::Unlink => change::unlink(record, &mut event)?,
+            Act::Chmod => change::chmod(record, &mut event)?,
+            Act::Chown => change::chown(record, &mut event)?,
+            Act::Mount => change::mount(record, &mut event)?,
+            Act::CredentialChange => credentials::changed(record, &mut event)?,
+            Act::LoginuidSet => credentials::loginuid_set(record, &mut event)?,
+            Act::Ptrace => system::ptrace(record, &mut event, self)?,
+            Act::Bpf => system::bpf(record, &mut event)?,
+            Act::ModuleLoad => system::module(record, &mut event)?,
+            Act::Fork | Act::Interpreter | Act::IoUringOpen | Act::IoUringConnect => {
+                return Err(DecodeError::NotRecorded);
+            }
         }
         Ok(Decoded::Event(event))
     }
@@ -122,14 +184,20 @@ impl Decoder {
 
 /// The login fields, absent where the kernel has none.
 fn login(header: &Header) -> Option<Login> {
-    let set = |id: u32| (id != UNSET).then_some(id);
     let login = Login {
         auid: set(header.loginuid),
         session_id: set(header.sessionid),
         tty: until_nul(&header.tty),
         user: String::new(),
+        first_auid: set(header.session_loginuid).filter(|&first| first != header.loginuid),
+        since_boottime_ns: (header.session_start_ns != 0).then_some(header.session_start_ns),
     };
     (login != Login::default()).then_some(login)
+}
+
+/// An id of the audit subsystem; absent where it is unset.
+fn set(id: u32) -> Option<u32> {
+    (id != UNSET).then_some(id)
 }
 
 /// A wall-clock time as the events carry it.
@@ -158,9 +226,10 @@ fn until_nul(bytes: &[u8]) -> Bytes {
     bytes.split(|&byte| byte == 0).next().map(Bytes::copy_from_slice).unwrap_or_default()
 }
 
-/// Notes in the event that a field carries less than there was.
+/// Notes in the event that a field carries less than there was: some of it was
+/// cut, or could not be read. Two spans may make one field, which is noted once.
 fn note_cut(event: &mut Event, field: &str, span: &Span) {
-    if span.flags & CUT != 0 {
+    if span.flags & (CUT | UNREADABLE) != 0 && !event.truncated.iter().any(|cut| cut.field == field) {
         event.truncated.push(Truncation {
             field: field.to_owned(),
             full_length: (span.full_length != 0).then(|| span.full_length.into()),

@@ -1,7 +1,19 @@
 //! Paths that were walked in the kernel.
 
 use bytes::{BufMut as _, Bytes, BytesMut};
-use sensor_types::span::{CUT, Span, UNREACHABLE, WALKED};
+use sensor_types::span::{CUT, Span, UNREACHABLE, UNREADABLE, WALKED};
+
+use super::{DecodeError, text};
+
+/// A name in a record: an object's path as it was walked, or the caller's
+/// words, made absolute by the directory they start from. Nothing when the
+/// words could not be read.
+pub fn named(record: &[u8], span: &Span, base: &Span) -> Result<Bytes, DecodeError> {
+    let own = assemble(text(record, span)?, span);
+    let base = assemble(text(record, base)?, base);
+    let is_relative = span.flags & WALKED == 0 && !own.is_empty();
+    Ok(if is_relative { join(&base, &own) } else { own })
+}
 
 /// Turns the names of a walk, innermost first and each ended by NUL, into a
 /// path from the root. Without a leading slash where the walk did not reach a
@@ -10,7 +22,7 @@ pub fn assemble(names: &[u8], span: &Span) -> Bytes {
     if span.flags & WALKED == 0 {
         return Bytes::copy_from_slice(names);
     }
-    let rooted = span.flags & (CUT | UNREACHABLE) == 0;
+    let rooted = span.flags & (CUT | UNREACHABLE | UNREADABLE) == 0;
     let mut path = BytesMut::with_capacity(names.len() + 1);
     let names = names.strip_suffix(b"\0").unwrap_or(names);
     if !names.is_empty() {
@@ -76,6 +88,7 @@ mod tests {
     #[test]
     fn a_path_whose_left_part_is_missing_does_not_look_absolute() {
         assert_eq!(walked(b"b\0a\0", CUT), "a/b");
+        assert_eq!(walked(b"b\0a\0", UNREADABLE), "a/b");
         assert_eq!(walked(b"memfd:x\0", UNREACHABLE), "memfd:x");
         assert_eq!(walked(b"\0", UNREACHABLE), "");
     }

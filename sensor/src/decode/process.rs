@@ -1,18 +1,28 @@
 //! Programs started, processes ended.
 
-use activity_proto::v1::{self, Event, event::Payload};
+use activity_proto::v1::{self, Event, Interpreter, PathSource, event::Payload};
 use bytes::Bytes;
 use sensor_types::{
-    file::FileId,
     process::{Exec, Exit},
     span::{CUT, Span, UNREACHABLE},
 };
 
-use super::{DecodeError, fixed, note_cut, outcome, path::assemble, redact::Redactor, text};
-use crate::decode::file::device;
+use super::{
+    DecodeError, Details, environment,
+    file::{device, inode, is_known},
+    fixed, note_cut, outcome,
+    path::{assemble, join},
+    redact::Redactor,
+    text,
+};
 
 /// A program was started, or could not be.
-pub fn exec(record: &[u8], event: &mut Event, redactor: &Redactor) -> Result<(), DecodeError> {
+pub fn exec(
+    record: &[u8],
+    event: &mut Event,
+    redactor: &Redactor,
+    details: Details,
+) -> Result<(), DecodeError> {
     let exec: Exec = fixed(record)?;
     let mut argv = split_arguments(text(record, &exec.argv)?, &exec.argv);
     let exe = assemble(text(record, &exec.exe)?, &exec.exe);
@@ -27,26 +37,48 @@ pub fn exec(record: &[u8], event: &mut Event, redactor: &Redactor) -> Result<(),
     }
     event.redacted = redactor.redact_argv(&exe, &mut argv);
     event.outcome = Some(outcome(exec.result));
+    let mut preload = Vec::new();
+    if details.preload {
+        preload = environment::preload(text(record, &exec.environment)?, &exec.environment, event);
+        let found = redactor.redact_texts(&mut preload);
+        event
+            .redacted
+            .extend(found.into_iter().filter(|name| !event.redacted.contains(name)).collect::<Vec<_>>());
+    }
     let script = if exec.result < 0 || interpreter == filename { Bytes::new() } else { filename.clone() };
+    let interpreters = if details.interpreters { asked_for(&script, &cwd) } else { Vec::new() };
     // After a failure the process is what it was, which the table knows.
     if exec.result >= 0
         && let Some(process) = &mut event.process
     {
         process.memfd = exec.exe.flags & UNREACHABLE != 0 && exe.starts_with(b"memfd:");
         process.deleted = is_known(&exec.image) && exec.image.links == 0 && !process.memfd;
-        process.exe_inode = is_known(&exec.image).then_some(exec.image.inode);
+        process.exe_inode = inode(&exec.image);
         process.exe_device = device(&exec.image);
         process.exe = exe;
         process.argv = argv;
         process.cwd = cwd;
     }
-    event.payload =
-        Some(Payload::Exec(v1::Exec { filename, argv_length: exec.argv.full_length.into(), script }));
+    event.payload = Some(Payload::Exec(v1::Exec {
+        filename,
+        argv_length: exec.argv.full_length.into(),
+        script,
+        interpreters,
+        preload,
+    }));
     Ok(())
 }
 
-fn is_known(image: &FileId) -> bool {
-    image.mode != 0
+/// The first level of what led to the program, by the string that exec was
+/// given: all there is where the plan does not see the levels. A second script
+/// between this one and the program shows in argv only, where its place is not
+/// certain; it is left out.
+fn asked_for(script: &Bytes, cwd: &Bytes) -> Vec<Interpreter> {
+    if script.is_empty() {
+        return Vec::new();
+    }
+    let path = join(cwd, script);
+    vec![Interpreter { path, path_source: PathSource::User.into(), ..Interpreter::default() }]
 }
 
 /// The arguments, each ended by NUL in memory; the last one may be cut.

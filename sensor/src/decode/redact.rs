@@ -111,6 +111,22 @@ impl Redactor {
         found.0
     }
 
+    /// Replaces the secrets in texts that are no command line. Returns the names
+    /// of the tokens.
+    pub fn redact_texts(&self, texts: &mut [Bytes]) -> Vec<String> {
+        let mut found = Found::default();
+        for text in texts.iter_mut().filter(|text| self.enabled && self.rules.may_match(text)) {
+            let mut changed = Cow::Borrowed(text.as_ref());
+            self.rules.text.apply(&mut changed, &mut found);
+            self.rules.apply_own(&mut changed, &mut found);
+            if let Cow::Owned(changed) = changed {
+                *text = changed.into();
+                self.replaced.fetch_add(1, Relaxed);
+            }
+        }
+        found.0
+    }
+
     /// How many arguments and strings have been replaced, in whole or in part.
     #[must_use]
     pub fn replaced(&self) -> u64 {

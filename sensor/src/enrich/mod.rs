@@ -2,21 +2,24 @@
 //! the program behind a process, its container, and the human.
 
 mod cgroups;
+mod interpreters;
 mod processes;
 mod seed;
 mod users;
 
-use activity_proto::v1::{Attribution, Confidence, Event, Method, event::Payload};
+use activity_proto::v1::{Attribution, Confidence, Event, Method, Ptrace, Truncation, event::Payload};
 use sensor_types::process::Fork;
 
-use crate::decode::redact::Redactor;
+use crate::decode::{Level, redact::Redactor};
 use cgroups::Cgroups;
+use interpreters::Interpreters;
 use processes::{Image, Processes};
 use users::Users;
 
 /// What is known beside the kernel's records. One for the life of the sensor.
 pub struct Enricher {
     processes: Processes,
+    interpreters: Interpreters,
     users: Users,
     cgroups: Cgroups,
 }
@@ -36,13 +39,17 @@ impl Enricher {
     pub fn new(redactor: &Redactor) -> Self {
         let mut processes = Processes::default();
         seed::from_proc(&mut processes, redactor);
-        Self { processes, users: Users::default(), cgroups: Cgroups::find() }
+        Self::with(processes, Cgroups::find())
     }
 
     /// Knows nothing of the machine it runs on: for recordings.
     #[cfg(test)]
     pub fn knowing_nothing() -> Self {
-        Self { processes: Processes::default(), users: Users::default(), cgroups: Cgroups::none() }
+        Self::with(Processes::default(), Cgroups::none())
+    }
+
+    fn with(processes: Processes, cgroups: Cgroups) -> Self {
+        Self { processes, interpreters: Interpreters::default(), users: Users::default(), cgroups }
     }
 
     /// Looks at the clock, once for many events.
@@ -55,11 +62,21 @@ impl Enricher {
         self.processes.forked(fork);
     }
 
+    /// A file leads to the program of an exec that is under way.
+    pub fn led_to(&mut self, level: Level) {
+        self.interpreters.add(level);
+    }
+
     /// Fills in the event and learns from it.
     pub fn enrich(&mut self, event: &mut Event) -> Enriched {
         self.name_users(event);
         self.place(event);
         attribute(event);
+        self.interpreters.apply(event);
+        if let Some(Payload::Ptrace(ptrace)) = &mut event.payload {
+            let cut = describe_target(&self.processes, event.boottime_ns, ptrace);
+            event.truncated.extend(cut);
+        }
         self.apply_process(event)
     }
 
@@ -111,6 +128,12 @@ impl Enricher {
             place.container_runtime.clone_from(&cgroup.runtime);
         }
     }
+}
+
+/// What the other process runs.
+fn describe_target(processes: &Processes, time_ns: u64, ptrace: &mut Ptrace) -> Option<Truncation> {
+    let cut = processes.describe(time_ns, ptrace.target.as_mut()?)?;
+    Some(Truncation { field: format!("target.{}", cut.field), ..cut })
 }
 
 /// The human is whom the kernel's login uid names. A login uid that was not

@@ -194,7 +194,12 @@ impl Processes {
 
     /// Writes into an event's process what it ran at that time.
     pub fn describe(&self, time_ns: u64, process: &mut Process) -> Option<Truncation> {
-        self.entry(process.pid, process.start_boottime_ns)?.image_at(time_ns).describe(process)
+        let entry = match process.start_boottime_ns {
+            // Only the pid is known: the process that has it now.
+            0 => self.by_pid.get(&process.pid).filter(|entry| !entry.exited),
+            start => self.entry(process.pid, start),
+        };
+        entry?.image_at(time_ns).describe(process)
     }
 
     /// Number of processes, those that ended a moment ago included.

@@ -11,7 +11,7 @@ mod patterns;
 
 use std::sync::atomic::{AtomicU64, Ordering::Relaxed};
 
-use activity_proto::v1::{Access, Connect, Event, Family, Open, PathSource, event::Payload};
+use activity_proto::v1::{Access, Connect, Event, Family, FileReceive, Open, PathSource, event::Payload};
 use rustix::{
     fs::{FileType, OFlags},
     io::Errno,
@@ -38,7 +38,7 @@ pub enum Verdict {
 pub enum Reason {
     /// Neither a login uid nor a terminal.
     Scope,
-    /// An open or connect by an executable in `ignore_exe`.
+    /// An act on files or sockets by an executable in `ignore_exe`.
     Exe,
     /// A path, device or socket in the lists of noise.
     Noise,
@@ -141,18 +141,34 @@ impl Filter {
     }
 
     fn reason(&self, event: &Event) -> Option<Reason> {
-        let payload = match event.payload.as_ref()? {
-            Payload::Gap(_) | Payload::Status(_) => return None,
-            payload => payload,
-        };
-        if self.people_only && !belongs_to_a_person(event) {
+        let payload = event.payload.as_ref()?;
+        if self.people_only && !matters_whoever_does_it(payload) && !belongs_to_a_person(event) {
             return Some(Reason::Scope);
         }
         match payload {
             Payload::Exec(_) => self.is_missing(event).then_some(Reason::Missing),
-            Payload::Exit(_) | Payload::Gap(_) | Payload::Status(_) => None,
             Payload::Open(open) => self.is_own_doing(event).or_else(|| self.open(event, open)),
             Payload::Connect(connect) => self.is_own_doing(event).or_else(|| self.connect(event, connect)),
+            Payload::FileReceive(file) => self.is_own_doing(event).or_else(|| self.received(file)),
+            Payload::Listen(_)
+            | Payload::Accept(_)
+            | Payload::Socket(_)
+            | Payload::Rename(_)
+            | Payload::Link(_)
+            | Payload::Unlink(_)
+            | Payload::Chmod(_)
+            | Payload::Chown(_)
+            | Payload::ExecMapping(_) => self.is_own_doing(event),
+            Payload::Exit(_)
+            | Payload::Mount(_)
+            | Payload::CredentialChange(_)
+            | Payload::LoginuidSet(_)
+            | Payload::Ptrace(_)
+            | Payload::BpfLoad(_)
+            | Payload::ModuleLoad(_)
+            | Payload::Tamper(_)
+            | Payload::Gap(_)
+            | Payload::Status(_) => None,
         }
     }
 
@@ -198,7 +214,14 @@ impl Filter {
         (self.is_missing(event) && !self.always.matches(&connect.path)).then_some(Reason::Missing)
     }
 
-    /// An open or connect by the sensor or the collector themselves.
+    /// Sockets and pipes are handed over all the time, and have no name that
+    /// would say what they are.
+    fn received(&self, file: &FileReceive) -> Option<Reason> {
+        let kind = FileType::from_raw_mode(file.mode?);
+        (self.noise && file.unreachable && !kind.is_file() && !kind.is_dir()).then_some(Reason::Noise)
+    }
+
+    /// An act on files or sockets by the sensor or the collector themselves.
     fn is_own_doing(&self, event: &Event) -> Option<Reason> {
         let process = event.process.as_ref()?;
         let ours = !process.deleted
@@ -238,8 +261,25 @@ impl Filter {
     }
 }
 
+/// Rare, and of the whole machine's concern; and what the sensor says of itself.
+fn matters_whoever_does_it(payload: &Payload) -> bool {
+    matches!(
+        payload,
+        Payload::LoginuidSet(_)
+            | Payload::BpfLoad(_)
+            | Payload::ModuleLoad(_)
+            | Payload::Tamper(_)
+            | Payload::Gap(_)
+            | Payload::Status(_)
+    )
+}
+
+/// A login uid that was taken away since, does not make its session nobody's.
 fn belongs_to_a_person(event: &Event) -> bool {
-    event.login.as_ref().is_some_and(|login| login.auid.is_some() || !login.tty.is_empty())
+    event
+        .login
+        .as_ref()
+        .is_some_and(|login| login.auid.is_some() || login.first_auid.is_some() || !login.tty.is_empty())
 }
 
 /// The error of an act that failed. A failure without a number counts as one

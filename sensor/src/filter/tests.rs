@@ -1,4 +1,7 @@
-use activity_proto::v1::{Exec, Exit, Gap, Login, Outcome, Place, Process, Status};
+use activity_proto::v1::{
+    Chmod, Exec, ExecMapping, Exit, Gap, Listen, Login, LoginuidSet, ModuleLoad, Mount, Outcome, Place,
+    Process, Ptrace, Rename, Status, Tamper, Unlink,
+};
 
 use super::*;
 use crate::config::Config;
@@ -304,5 +307,68 @@ fn every_reason_has_a_place_in_the_counts_and_a_name() {
     for (place, reason) in Reason::ALL.iter().enumerate() {
         assert_eq!(*reason as usize, place);
         assert!(!reason.name().is_empty());
+    }
+}
+
+#[test]
+fn rare_acts_on_the_whole_machine_are_kept_whoever_does_them() {
+    let nobody = |payload| Event { login: None, ..event(payload) };
+    for payload in [
+        Payload::LoginuidSet(LoginuidSet::default()),
+        Payload::BpfLoad(Default::default()),
+        Payload::ModuleLoad(ModuleLoad::default()),
+        Payload::Tamper(Tamper::default()),
+    ] {
+        assert_eq!(filter("").decide(&nobody(payload)), Verdict::Keep);
+    }
+    for payload in [Payload::Ptrace(Ptrace::default()), Payload::Mount(Mount::default())] {
+        assert_eq!(filter("").decide(&nobody(payload)), Verdict::Drop(Reason::Scope));
+    }
+}
+
+#[test]
+fn a_login_that_was_taken_away_is_still_a_persons() {
+    let mut event = event(Payload::Exec(Exec::default()));
+    event.login = Some(Login { first_auid: Some(1001), ..Login::default() });
+    assert_eq!(filter("").decide(&event), Verdict::Keep);
+}
+
+#[test]
+fn changes_are_never_noise() {
+    let path = || "/etc/passwd".into();
+    for payload in [
+        Payload::Rename(Rename { path: path(), ..Default::default() }),
+        Payload::Unlink(Unlink { path: path(), ..Default::default() }),
+        Payload::Chmod(Chmod { path: path(), ..Default::default() }),
+    ] {
+        assert_eq!(filter("").decide(&failed(event(payload.clone()), Errno::NOENT)), Verdict::Keep);
+        assert_eq!(filter("").decide(&event(payload)), Verdict::Keep);
+    }
+}
+
+#[test]
+fn a_received_socket_without_a_name_is_noise() {
+    let received = |mode, unreachable| {
+        event(Payload::FileReceive(FileReceive { mode, unreachable, ..Default::default() }))
+    };
+    let socket = 0o140_777;
+    assert_eq!(filter("").decide(&received(Some(socket), true)), NOISE);
+    assert_eq!(filter("noise = false").decide(&received(Some(socket), true)), Verdict::Keep);
+    for kept in [(Some(S_IFREG), true), (Some(S_IFDIR), true), (Some(socket), false), (None, true)] {
+        assert_eq!(filter("").decide(&received(kept.0, kept.1)), Verdict::Keep, "{kept:?}");
+    }
+}
+
+#[test]
+fn the_sensors_own_acts_on_files_and_sockets_are_left_out() {
+    for payload in [
+        Payload::Listen(Listen::default()),
+        Payload::Rename(Rename::default()),
+        Payload::ExecMapping(ExecMapping::default()),
+        Payload::FileReceive(FileReceive::default()),
+    ] {
+        let mut event = event(payload);
+        event.process.as_mut().unwrap().exe = "/usr/bin/activity-sensor".into();
+        assert_eq!(filter("").decide(&event), Verdict::Drop(Reason::Exe));
     }
 }

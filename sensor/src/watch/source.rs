@@ -23,7 +23,7 @@ use crate::{
     failure::Failure,
     pipeline::Pipeline,
     run::{origin, require_privilege},
-    source::load,
+    source::load::{self, LoadOptions},
     state::State,
     stream::{Hub, Subscription, Wanted},
 };
@@ -140,7 +140,12 @@ impl Own {
                 "no daemon runs, and recording needs root; start the service, or run this with sudo",
             )
         })?;
-        let kernel = load::load(&config.hooks, config.records_everybody(args.common.all), true)?;
+        let options = LoadOptions {
+            everybody: config.records_everybody(args.common.all),
+            allow_degraded: true,
+            plan: args.plan.plan,
+        };
+        let kernel = load::load(&config.hooks, options)?;
         let state = State::passing();
         let hub =
             Arc::new(Hub::new(config.stream.subscriber_queue_bytes as usize, 1, origin(config, &state)));

@@ -15,7 +15,7 @@ use super::{
     quote::word,
 };
 
-/// Width of the longest type.
+/// Width of the longest of the types that are seen all the time.
 const TYPE_WIDTH: usize = 7;
 
 /// A column that widens with what it has shown, so that it moves seldom.
@@ -42,6 +42,7 @@ pub struct Columns {
     time: usize,
     user: Column,
     login: Column,
+    kind: Column,
     process: Column,
 }
 
@@ -49,10 +50,11 @@ impl Columns {
     /// Columns for a terminal where room is scarce, or for one where it is not.
     pub fn new(narrow: bool) -> Self {
         let column = |width, most| Column { width, most };
+        let kind = column(TYPE_WIDTH, TYPE_WIDTH);
         if narrow {
-            Self { time: 8, user: column(6, 10), login: column(6, 8), process: column(11, 16) }
+            Self { time: 8, user: column(6, 10), login: column(6, 8), kind, process: column(11, 16) }
         } else {
-            Self { time: 12, user: column(10, 16), login: column(7, 10), process: column(14, 22) }
+            Self { time: 12, user: column(10, 16), login: column(7, 10), kind, process: column(14, 22) }
         }
     }
 
@@ -66,7 +68,7 @@ impl Columns {
         named("TIME", &mut Column { width: self.time, most: self.time });
         named("USER", &mut self.user);
         named("LOGIN", &mut self.login);
-        named("TYPE", &mut Column { width: TYPE_WIDTH, most: TYPE_WIDTH });
+        named("TYPE", &mut self.kind);
         named("PROCESS", &mut self.process);
         line.push(Ink::Faint, "OBJECT");
     }
@@ -104,7 +106,7 @@ impl Columns {
         let kind = event.event_type();
         let name = if kind == EventType::Unspecified { "unknown" } else { kind.short_name() };
         line.push(type_ink(kind), name);
-        line.pad(start + TYPE_WIDTH + 1);
+        self.kind.end(line, start);
 
         let start = line.width();
         if let Some(process) = &event.process {
@@ -117,10 +119,24 @@ impl Columns {
 fn type_ink(kind: EventType) -> Ink {
     match kind {
         EventType::Exec => Ink::Exec,
-        EventType::Connect => Ink::Connect,
+        EventType::Connect | EventType::Listen | EventType::Accept | EventType::Socket => Ink::Connect,
         EventType::Exit => Ink::Faint,
-        EventType::Open | EventType::Unspecified => Ink::Plain,
-        EventType::Gap | EventType::Status => Ink::Alarm,
+        EventType::Open
+        | EventType::Rename
+        | EventType::Link
+        | EventType::Unlink
+        | EventType::Chmod
+        | EventType::Chown
+        | EventType::FileReceive
+        | EventType::Unspecified => Ink::Plain,
+        EventType::CredentialChange
+        | EventType::LoginuidSet
+        | EventType::Mount
+        | EventType::Ptrace
+        | EventType::BpfLoad
+        | EventType::ModuleLoad
+        | EventType::ExecMapping => Ink::Switched,
+        EventType::Gap | EventType::Status | EventType::Tamper => Ink::Alarm,
     }
 }
 

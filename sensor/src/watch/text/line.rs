@@ -17,7 +17,7 @@ pub enum Ink {
     Faint,
     /// Who it was.
     User,
-    /// Whom the user has become.
+    /// Whom the user has become, and the type of an act that gives power.
     Switched,
     /// The type of an act that starts a program.
     Exec,

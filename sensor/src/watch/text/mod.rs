@@ -86,7 +86,7 @@ impl Renderer {
             Some(Payload::Exit(exit)) if exit.code == Some(0) && !self.style.all_exits => Ok(()),
             Some(Payload::Gap(gap)) => self.render_notice(event, &[(Ink::Alarm, notice::gap(gap))], out),
             Some(Payload::Status(status)) => self.render_notice(event, &notice::status(status), out),
-            Some(Payload::Exec(_) | Payload::Exit(_) | Payload::Open(_) | Payload::Connect(_)) | None => {
+            _ => {
                 self.columns.push(&mut self.line, event, &self.zone);
                 match Object::of(event) {
                     Some(object) => self.push_object(event, &object),

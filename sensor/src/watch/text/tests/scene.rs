@@ -33,6 +33,7 @@ pub fn act(millisecond: u32, pid: u32, exe: &str, payload: Payload) -> Event {
             session_id: Some(7),
             tty: Bytes::from_static(b"pts0"),
             user: "alice".into(),
+            ..Login::default()
         }),
         attribution: Some(Attribution {
             uid: 1001,

@@ -1,66 +1,11 @@
-//! What each type of event says.
+//! What the sensor says of itself.
 
 use serde::{Serialize, Serializer};
 
-use super::object::{Name, Object, name};
-use crate::v1::{Connect, Exec, Exit, Gap, Hook, HookCounters, NotCovered, Open, Status, TypeCount};
-
-impl Serialize for Exec {
-    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
-        Object::write(serializer, |object| {
-            object.bytes("filename", &self.filename)?;
-            object.long("argvLength", self.argv_length)?;
-            object.bytes("script", &self.script)
-        })
-    }
-}
-
-impl Serialize for Exit {
-    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
-        Object::write(serializer, |object| {
-            object.some("code", self.code)?;
-            object.some("signal", self.signal)?;
-            object.long("durationNs", self.duration_ns)
-        })
-    }
-}
-
-impl Serialize for Open {
-    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
-        Object::write(serializer, |object| {
-            object.bytes("path", &self.path)?;
-            object.name("pathSource", name!(PathSource, self.path_source))?;
-            object.some("device", self.device.as_ref())?;
-            object.some_long("inode", self.inode)?;
-            object.put("access", AccessList(&self.access))?;
-            object.put("flags", self.flags)?;
-            object.some("mode", self.mode)?;
-            object.flag("unreachable", self.unreachable)?;
-            object.flag("deleted", self.deleted)
-        })
-    }
-}
-
-struct AccessList<'a>(&'a [i32]);
-
-impl Serialize for AccessList<'_> {
-    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
-        serializer.collect_seq(self.0.iter().map(|&access| name!(Access, access)))
-    }
-}
-
-impl Serialize for Connect {
-    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
-        Object::write(serializer, |object| {
-            object.name("family", name!(Family, self.family))?;
-            object.name("protocol", name!(Protocol, self.protocol))?;
-            object.text("address", &self.address)?;
-            object.some("port", self.port)?;
-            object.bytes("path", &self.path)?;
-            object.name("addressSource", name!(PathSource, self.address_source))
-        })
-    }
-}
+use crate::{
+    json::object::{Name, Object, name},
+    v1::{Gap, Hook, HookCounters, NotCovered, Status, TypeCount},
+};
 
 impl Serialize for Gap {
     fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
@@ -109,7 +54,8 @@ impl Serialize for Hook {
             object.text("attachedTo", &self.attached_to)?;
             object.put("live", self.live)?;
             object.text("reason", &self.reason)?;
-            object.some("counters", self.counters.as_ref())
+            object.some("counters", self.counters.as_ref())?;
+            object.text("how", &self.how)
         })
     }
 }
@@ -121,7 +67,8 @@ impl Serialize for HookCounters {
             object.put("filtered", self.filtered)?;
             object.put("recorded", self.recorded)?;
             object.put("ringFull", self.ring_full)?;
-            object.put("unreadable", self.unreadable)
+            object.put("unreadable", self.unreadable)?;
+            object.put("notCovered", self.not_covered)
         })
     }
 }

@@ -1,0 +1,8 @@
+//! What each type of event says, one file for each family.
+
+mod credentials;
+mod file;
+mod network;
+mod own;
+mod process;
+mod system;

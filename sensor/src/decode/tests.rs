@@ -1,0 +1,1 @@
+//! Records as the kernel writes them, and the events they become.
