@@ -100,13 +100,11 @@ impl Choices {
 
     /// What this choice cannot see.
     pub fn not_covered(&self) -> Vec<&'static str> {
-        let mut all = Vec::new();
-        for choice in &self.0 {
-            if !choice.by_trampoline {
-                all.extend(not_covered(choice.act));
-            }
-        }
-        all.extend(NEVER_COVERED);
+        let by_tracepoints = self.0.iter().filter(|choice| !choice.by_trampoline);
+        let mut all: Vec<_> =
+            by_tracepoints.flat_map(|choice| not_covered(choice.act)).chain(NEVER_COVERED).copied().collect();
+        // Two acts may say the same, one after the other.
+        all.dedup();
         all
     }
 

@@ -3,10 +3,7 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use sensor_types::{
-    act::Act,
-    policy::{Form, Forms, MISSING, Offsets, Settings},
-};
+use sensor_types::policy::{Form, Forms, MISSING, Offsets, Settings};
 
 use super::{
     btf::{Btf, Parameter},
@@ -137,11 +134,6 @@ pub fn all_hooks() -> impl Iterator<Item = &'static Hook> {
         way.always.iter().chain(way.trampolines).chain(way.tracepoints).copied()
     };
     WAYS.iter().flat_map(hooks).chain([&SYS_EXIT])
-}
-
-/// How an act is recorded.
-pub fn way_of(act: Act) -> Option<&'static super::plan::Way> {
-    WAYS.iter().find(|way| way.act == act)
 }
 
 fn present(

@@ -198,7 +198,8 @@ fn open(
 }
 
 fn seed_sessions(ebpf: &mut Ebpf) -> Result<(), LoadError> {
-    let mut map = HashMap::try_from(take(ebpf, "SESSIONS")?).map_err(|error| LoadError::Refused(chain(&error)))?;
+    let map = ebpf.map_mut("SESSIONS").ok_or_else(|| LoadError::Refused("the object has no map SESSIONS".into()))?;
+    let mut map = HashMap::try_from(map).map_err(|error| LoadError::Refused(chain(&error)))?;
     sessions::seed(&mut map).map_err(|error| LoadError::Refused(format!("{error:#}")))
 }
 

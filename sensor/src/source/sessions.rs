@@ -23,17 +23,19 @@ const COMPLETE: u32 = 0;
 ///
 /// # Errors
 /// When the kernel refuses.
-pub fn seed(map: &mut HashMap<MapData, u32, Words>) -> anyhow::Result<()> {
+pub fn seed(map: &mut HashMap<&mut MapData, u32, Words>) -> anyhow::Result<()> {
     for tid in threads() {
         if let Some(session) = session_of(tid) {
-            match map.insert(tid, transmute!(session), NO_EXIST) {
+            let words: Words = transmute!(session);
+            match map.insert(tid, words, NO_EXIST) {
                 Ok(()) | Err(MapError::SyscallError(_)) => {}
                 Err(error) => return Err(error).context("the map of login sessions cannot be filled"),
             }
         }
     }
     let mark = Session { start_ns: 0, loginuid: UNSET, sessionid: UNSET, last_loginuid: UNSET, last_sessionid: UNSET };
-    map.insert(COMPLETE, transmute!(mark), 0).context("the map of login sessions cannot be filled")
+    let words: Words = transmute!(mark);
+    map.insert(COMPLETE, words, 0).context("the map of login sessions cannot be filled")
 }
 
 fn threads() -> impl Iterator<Item = u32> {
