@@ -7,6 +7,7 @@
 #![expect(clippy::expect_used, clippy::panic, reason = "a test fails by panicking")]
 
 mod act;
+mod control;
 mod event;
 mod machine;
 mod program;
@@ -17,6 +18,7 @@ mod watch;
 use std::time::Duration;
 
 pub use act::{Person, own_directories, own_mounts, session_id};
+pub use control::{Control, Seen};
 pub use event::EventExt;
 pub use machine::{Machine, skip};
 pub use program::{Output, Program, collector, run, sensor as sensor_program};
