@@ -158,3 +158,55 @@ fn shorten(text: &str) -> String {
     let end = text.split_once("/act-").and_then(|(_, end)| end.split_once('/')).map_or(text, |(_, end)| end);
     format!("`{}`", end.split('/').map(part).collect::<Vec<_>>().join("/"))
 }
+
+#[cfg(test)]
+mod tests {
+    use serde_json::json;
+
+    use super::*;
+
+    const PERSON: Option<u32> = Some(1000);
+
+    fn report() -> Report {
+        Report::of(concat!(
+            r#"{"pid":7}"#,
+            "\n",
+            r#"{"begin":100}"#,
+            "\n",
+            r#"{"expect":{"type":"open","open":{"inode":5}}}"#,
+            "\n",
+            r#"{"never":{"open":{"inode":6}}}"#,
+            "\n",
+            r#"{"named":{"path":"/a","inode":5,"device":"8:1"}}"#,
+        ))
+    }
+
+    fn open(path: &str, inode: u32, auid: u32) -> Value {
+        json!({
+            "type": "open", "boottimeNs": "100", "process": { "pid": 7 }, "login": { "auid": auid },
+            "open": { "path": path, "inode": inode.to_string(), "device": "8:1" },
+            "outcome": { "success": true },
+        })
+    }
+
+    #[test]
+    fn the_true_object_of_the_right_person_is_a_report() {
+        assert_eq!(events(&report(), PERSON, &[open("/a", 5, 1000)]), Verdict::Reported);
+        assert!(matches!(events(&report(), PERSON, &[]), Verdict::Missed(_)));
+    }
+
+    #[test]
+    fn what_was_before_the_act_is_no_report() {
+        let mut event = open("/a", 5, 1000);
+        event["boottimeNs"] = json!("99");
+        assert!(matches!(events(&report(), PERSON, &[event]), Verdict::Missed(_)));
+    }
+
+    #[test]
+    fn another_object_another_pair_or_another_person_is_wrong() {
+        for event in [open("/b", 6, 1000), open("/a", 8, 1000), open("/a", 5, 1001)] {
+            let verdict = events(&report(), PERSON, &[open("/a", 5, 1000), event.clone()]);
+            assert!(matches!(verdict, Verdict::Wrong(_)), "{event}: {verdict:?}");
+        }
+    }
+}

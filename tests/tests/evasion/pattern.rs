@@ -9,6 +9,8 @@ const MENTIONS: &str = "$mentions";
 /// more entries, and numbers may be written as strings.
 pub fn has(event: &Value, part: &Value) -> bool {
     match part {
+        // Anything that is there.
+        Value::Object(fields) if fields.is_empty() => true,
         Value::Object(fields) => fields.iter().all(|(key, wanted)| match (key.as_str(), wanted) {
             (MENTIONS, Value::Array(values)) => values.iter().all(|value| mentions(event, value)),
             _ => event.get(key).is_some_and(|value| has(value, wanted)),
@@ -23,6 +25,8 @@ pub fn has(event: &Value, part: &Value) -> bool {
 
 fn mentions(event: &Value, value: &Value) -> bool {
     match event {
+        // Anything that is there.
+        Value::Object(fields) if fields.is_empty() => true,
         Value::Object(fields) => fields.values().any(|field| mentions(field, value)),
         Value::Array(entries) => entries.iter().any(|entry| mentions(entry, value)),
         scalar => text(scalar) == text(value),
@@ -45,4 +49,5 @@ fn a_part_may_leave_out_but_not_differ() {
     assert!(!has(serde_json::json!({ "open": { "access": ["create"] } })));
     assert!(!has(serde_json::json!({ "open": { "$mentions": [7] } })));
     assert!(!has(serde_json::json!({ "login": {} })));
+    assert!(has(serde_json::json!({ "process": { "pid": {} } })));
 }

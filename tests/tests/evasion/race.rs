@@ -2,7 +2,7 @@
 
 use std::{env, fs, process::Command, time::Duration};
 
-use activity_proto::v1::{Event, PathSource};
+use activity_proto::v1::{Event, EventType, PathSource};
 use activity_tests::{EventExt as _, Machine, Person, Program, Sensor, Subscription, eventually, here};
 
 use crate::{
@@ -79,7 +79,8 @@ struct Tally {
 impl Tally {
     fn take(&mut self, event: &Event, names: &[Vec<u8>; 2], inodes: &[u64; 2]) {
         if let Some(activity_proto::v1::event::Payload::Gap(gap)) = &event.payload {
-            self.lost += gap.counts.iter().map(|count| count.count).sum::<u64>();
+            let opens = gap.counts.iter().filter(|count| count.r#type() == EventType::Open);
+            self.lost += opens.map(|count| count.count).sum::<u64>();
         }
         let Some(open) = event.open() else { return };
         let inode = inodes.iter().position(|inode| open.inode == Some(*inode));

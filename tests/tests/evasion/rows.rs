@@ -45,7 +45,7 @@ pub const ROWS: &[Row] = &[
     Row {
         way: "path rewritten by another thread",
         act: "rewrite",
-        by: By::Person(&["2000", "sequence"]),
+        by: By::Person(&["5000", "sequence"]),
         words: NONE,
     },
     row("path completed by userfaultfd", "userfault", NONE),

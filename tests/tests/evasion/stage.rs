@@ -8,7 +8,10 @@ use std::{
     process::Command,
 };
 
-use activity_proto::{json::to_json, v1::NotCovered};
+use activity_proto::{
+    json::to_json,
+    v1::{Event, NotCovered, Process},
+};
 use activity_tests::{Control, EventExt as _, Person, Sensor, Subscription, eventually, run, sensor_program};
 use serde_json::Value;
 
@@ -82,7 +85,7 @@ impl Stage {
         self.await_all(&person, &directory);
         assert_eq!(output.code, Some(0), "the act {} failed: {}", row.act, output.stderr);
         let report = Report::of(&output.stdout);
-        let events = self.events(&report);
+        let events = self.events(&report, &person);
         let mut sensor = judge::events(&report, who, &events);
         if let Verdict::Missed(missing) = &sensor {
             sensor = self.excused(row, &before).unwrap_or_else(|| Verdict::Missed(missing.clone()));
@@ -107,9 +110,10 @@ impl Stage {
     }
 
     /// The events that may have to do with an act.
-    fn events(&self, report: &Report) -> Vec<Value> {
-        let ours = |event: &&activity_proto::v1::Event| {
-            event.process.as_ref().is_none_or(|process| report.pids.contains(&process.pid.into()))
+    fn events(&self, report: &Report, person: &Person) -> Vec<Value> {
+        let ours = |event: &&Event| {
+            let by = |process: &Process| report.pids.contains(&process.pid.into());
+            event.process.as_ref().is_none_or(by) || event.login().0 == Some(person.auid)
         };
         self.stream.seen.iter().filter(ours).map(to_json).collect()
     }

@@ -27,7 +27,7 @@ fn burst(scene: &Scene) {
     let mut truth = std::io::BufWriter::new(fs::File::create(scene.path("truth")).unwrap());
     tell::begin();
     for number in 0..scene.number(0) {
-        if number % IDS == 0 {
+        if number.is_multiple_of(IDS) {
             last.write_all_at(first.to_string().as_bytes(), 0).unwrap();
         }
         let mut child =

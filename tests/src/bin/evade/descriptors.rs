@@ -97,14 +97,16 @@ fn copy(scene: &Scene) {
     let target = scene.path("target");
     let to = OpenOptions::new().create(true).write(true).truncate(false).open(&target).unwrap();
     let [sendfile, splice, range, map] = files.each_ref().map(|file| File::open(file).unwrap());
-    rustix::fs::sendfile(&to, &sendfile, None, 3).unwrap();
+    let refused = |error: &dyn std::fmt::Display| tell::cannot(error);
+    rustix::fs::sendfile(&to, &sendfile, None, 3).unwrap_or_else(|error| refused(&error));
     let mut pipe = [0; 2];
     // SAFETY: the call writes two descriptors.
     unsafe { sys::call(libc::SYS_pipe2, &[pipe.as_mut_ptr().addr(), 0]) }.unwrap();
     let from = std::os::fd::AsRawFd::as_raw_fd(&splice) as usize;
     // SAFETY: without offsets the call takes numbers only.
-    unsafe { sys::call(libc::SYS_splice, &[from, 0, pipe[1] as usize, 0, 3, 0]) }.unwrap();
-    rustix::fs::copy_file_range(&range, None, &to, None, 3).unwrap();
+    let spliced = unsafe { sys::call(libc::SYS_splice, &[from, 0, pipe[1] as usize, 0, 3, 0]) };
+    spliced.unwrap_or_else(|error| refused(&error));
+    rustix::fs::copy_file_range(&range, None, &to, None, 3).unwrap_or_else(|error| refused(&error));
     // SAFETY: the kernel chooses the address, so nothing is replaced.
     unsafe { mmap(ptr::null_mut(), 3, ProtFlags::READ, MapFlags::PRIVATE, &map, 0) }.unwrap();
     for (file, opened) in files.iter().zip([&sendfile, &splice, &range, &map]) {

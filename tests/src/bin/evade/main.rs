@@ -14,7 +14,8 @@
 //! | `done` | that was all |
 //! | `cannot` | why the act is not possible on this machine |
 //!
-//! `evade ACT DIRECTORY [ARGUMENT]…`, where the directory is empty.
+//! `evade ACT DIRECTORY [ARGUMENT]…`, where the directory is empty. The act
+//! `nothing` is for those that need a program to run.
 #![expect(
     clippy::expect_used,
     clippy::indexing_slicing,
@@ -48,6 +49,8 @@ use std::{env, ffi::OsString, fs, os::unix::fs::PermissionsExt as _, path::PathB
 pub struct Scene {
     /// A directory of its own, as the kernel would name it.
     pub directory: PathBuf,
+    /// The login uid that this process was started with.
+    pub login_uid: Option<u32>,
     /// What the test has to say beyond that.
     pub arguments: Vec<OsString>,
 }
@@ -84,7 +87,6 @@ impl Scene {
 type Act = fn(&Scene);
 
 const ACTS: &[&[(&str, Act)]] = &[
-    &[("nothing", |_| {})],
     uring::ACTS,
     race::ACTS,
     userfault::ACTS,
@@ -108,18 +110,19 @@ fn main() -> ExitCode {
     let (Some(name), Some(directory)) = (arguments.next(), arguments.next()) else {
         return ExitCode::from(64);
     };
+    if name == "nothing" {
+        return ExitCode::SUCCESS;
+    }
     let Some((_, act)) = ACTS.iter().copied().flatten().find(|(known, _)| name == *known) else {
         eprintln!("there is no act {}", name.display());
         return ExitCode::from(64);
     };
     let directory = fs::canonicalize(directory).unwrap();
-    if name != "nothing" {
-        tell::pid(std::process::id());
-        tell::begin();
-    }
-    act(&Scene { directory, arguments: arguments.collect() });
-    if name != "nothing" {
-        tell::done();
-    }
+    let login_uid = login::login_uid();
+    let scene = Scene { directory, login_uid, arguments: arguments.collect() };
+    tell::pid(std::process::id());
+    tell::begin();
+    act(&scene);
+    tell::done();
     ExitCode::SUCCESS
 }

@@ -4,7 +4,7 @@ use std::{
     fs::{self, OpenOptions},
     os::unix::fs::FileExt as _,
     process::Command,
-    ptr,
+    sync::atomic::{AtomicU64, Ordering::Relaxed},
 };
 
 use rustix::process::{Signal, kill_process};
@@ -20,7 +20,7 @@ pub const ACTS: &[(&str, Act)] = &[
 ];
 
 /// What is changed in the child; both have it at the same address.
-static mut VICTIM: u64 = 1;
+static VICTIM: AtomicU64 = AtomicU64::new(1);
 
 /// A child that waits while something is done to it.
 fn to_victim(act: impl FnOnce(u32) -> std::io::Result<()>) -> u32 {
@@ -61,7 +61,7 @@ fn vm_writev(_: &Scene) {
     let child = to_victim(|child| {
         let value = 2_u64;
         let from = libc::iovec { iov_base: (&raw const value).cast_mut().cast(), iov_len: 8 };
-        let to = libc::iovec { iov_base: (&raw mut VICTIM).cast(), iov_len: 8 };
+        let to = libc::iovec { iov_base: VICTIM.as_ptr().cast(), iov_len: 8 };
         let arguments = [child as usize, (&raw const from).addr(), 1, (&raw const to).addr(), 1, 0];
         // SAFETY: it is the child's memory that is written.
         unsafe { sys::call(libc::SYS_process_vm_writev, &arguments) }.map(drop)
@@ -74,10 +74,9 @@ fn proc_mem(_: &Scene) {
     let path = |child: u32| format!("/proc/{child}/mem");
     let child = to_victim(|child| {
         let memory = OpenOptions::new().write(true).open(path(child))?;
-        memory.write_all_at(&2_u64.to_ne_bytes(), (&raw const VICTIM).addr() as u64)
+        memory.write_all_at(&2_u64.to_ne_bytes(), VICTIM.as_ptr().addr() as u64)
     });
-    // SAFETY: nothing writes to this process's own.
-    assert_eq!(unsafe { ptr::read_volatile(&raw const VICTIM) }, 1);
+    assert_eq!(VICTIM.load(Relaxed), 1, "not this process's own memory");
     let opened = json!({ "type": "open", "open": { "path": path(child), "access": ["write"] } });
     tell::expect_one_of(vec![traced(child), opened]);
     tell::truth(&path(child));

@@ -34,9 +34,10 @@ fn rewrite(scene: &Scene) {
     thread::scope(|scope| {
         scope.spawn(|| {
             while !done.load(Relaxed) {
-                last.store(b'b', Relaxed);
-                hint::spin_loop();
-                last.store(b'a', Relaxed);
+                for letter in [b'b', b'a'] {
+                    last.store(letter, Relaxed);
+                    (0..4).for_each(|_| hint::spin_loop());
+                }
             }
         });
         for attempt in 0..attempts {
@@ -109,7 +110,7 @@ fn close(descriptor: i32) {
 }
 
 fn pause(attempt: usize) {
-    if attempt % BURST == 0 {
+    if attempt.is_multiple_of(BURST) {
         thread::sleep(Duration::from_millis(1));
     }
 }

@@ -10,14 +10,16 @@ use std::{
 use io_uring::{IoUring, opcode, squeue, types};
 use rustix::net::{AddressFamily, SocketType, socket};
 
+use serde_json::{Value, json};
+
 use crate::{Act, Scene, network::Address, opens::c_path, tell};
 
 pub const ACTS: &[(&str, Act)] = &[
     ("uring-open", |scene| open(scene, squeue::Flags::empty())),
     ("uring-open-async", |scene| open(scene, squeue::Flags::ASYNC)),
-    ("uring-connect", |_| connect(squeue::Flags::empty())),
-    ("uring-connect-async", |_| connect(squeue::Flags::ASYNC)),
-    ("uring-sendmsg", |_| sendmsg()),
+    ("uring-connect", |scene| connect(scene, squeue::Flags::empty())),
+    ("uring-connect-async", |scene| connect(scene, squeue::Flags::ASYNC)),
+    ("uring-sendmsg", sendmsg),
 ];
 
 /// Has one operation done and returns its result.
@@ -33,6 +35,15 @@ fn perform(entry: squeue::Entry, flags: squeue::Flags) -> i32 {
     ring.completion().next().unwrap().result()
 }
 
+/// Of this process, or, where the kernel has a thread of its own do it (before
+/// 5.12), of the same person.
+fn expect(scene: &Scene, event: Value) {
+    let mut of_a_worker = event.clone();
+    of_a_worker["process"] = json!({ "pid": {} });
+    of_a_worker["login"] = json!({ "auid": scene.login_uid });
+    tell::expect_one_of(vec![event, of_a_worker]);
+}
+
 fn open(scene: &Scene, flags: squeue::Flags) {
     let file = scene.file("secret");
     // So that it is known and the ring need not wait for a disk.
@@ -43,10 +54,13 @@ fn open(scene: &Scene, flags: squeue::Flags) {
     assert!(descriptor >= 0, "{descriptor}");
     // SAFETY: the ring has just made it for us.
     let opened = unsafe { OwnedFd::from_raw_fd(descriptor) };
-    tell::open_of(&file, &File::from(opened));
+    let metadata = File::from(opened).metadata().unwrap();
+    expect(scene, tell::opened(&file, &metadata));
+    tell::named(&file, &metadata);
+    tell::truth(&tell::text(&file));
 }
 
-fn connect(flags: squeue::Flags) {
+fn connect(scene: &Scene, flags: squeue::Flags) {
     let listener = TcpListener::bind("127.0.0.1:0").unwrap();
     let to = listener.local_addr().unwrap();
     let socket = socket(AddressFamily::INET, SocketType::STREAM, None).unwrap();
@@ -54,11 +68,11 @@ fn connect(flags: squeue::Flags) {
     let socket = types::Fd(socket.as_raw_fd());
     let entry = opcode::Connect::new(socket, address.pointer(), address.length()).build();
     assert_eq!(perform(entry, flags), 0);
-    tell::expect(crate::network::connected("tcp", to));
+    expect(scene, crate::network::connected("tcp", to));
     tell::truth(&to.to_string());
 }
 
-fn sendmsg() {
+fn sendmsg(scene: &Scene) {
     let receiver = UdpSocket::bind("127.0.0.1:0").unwrap();
     let to = receiver.local_addr().unwrap();
     let socket = socket(AddressFamily::INET, SocketType::DGRAM, None).unwrap();
@@ -77,6 +91,6 @@ fn sendmsg() {
             tell::cannot(format_args!("io_uring sendmsg: {}", std::io::Error::from_raw_os_error(-error)))
         }
     }
-    tell::expect(crate::network::connected("udp", to));
+    expect(scene, crate::network::connected("udp", to));
     tell::truth(&to.to_string());
 }
