@@ -7,6 +7,7 @@
 #![expect(clippy::expect_used, clippy::panic, reason = "a test fails by panicking")]
 
 mod act;
+mod control;
 mod event;
 mod machine;
 mod program;
@@ -17,6 +18,7 @@ mod watch;
 use std::time::Duration;
 
 pub use act::{Person, own_directories, own_mounts, session_id};
+pub use control::{Control, Seen};
 pub use event::EventExt;
 pub use machine::{Machine, skip};
 pub use program::{Output, Program, collector, run, sensor as sensor_program};
@@ -26,19 +28,31 @@ pub use watch::Watch;
 
 /// How long anything may take before a test gives up on it. No test waits this
 /// long when all is well.
-pub const DEADLINE: Duration = Duration::from_secs(30);
+#[must_use]
+pub fn deadline() -> Duration {
+    patience(Duration::from_secs(30))
+}
+
+/// A time that something may take, on a machine as slow as this one:
+/// `ACTIVITY_TEST_SLOW` says how many times slower it is than usual, such as an
+/// emulated one.
+#[must_use]
+pub fn patience(usual: Duration) -> Duration {
+    let slower = std::env::var("ACTIVITY_TEST_SLOW").ok().and_then(|factor| factor.parse().ok());
+    usual * slower.unwrap_or(1)
+}
 
 /// Asks again and again until there is an answer.
 ///
 /// # Panics
-/// After [`DEADLINE`].
+/// After [`deadline`].
 pub fn eventually<T>(what: &str, mut ask: impl FnMut() -> Option<T>) -> T {
     let begun = std::time::Instant::now();
     loop {
         if let Some(answer) = ask() {
             return answer;
         }
-        assert!(begun.elapsed() < DEADLINE, "in vain for {DEADLINE:?}: {what}");
+        assert!(begun.elapsed() < deadline(), "in vain for {:?}: {what}", deadline());
         std::thread::sleep(Duration::from_millis(5));
     }
 }

@@ -12,7 +12,7 @@ use std::{
 
 use rustix::process::{Pid, Signal, kill_process};
 
-use crate::DEADLINE;
+use crate::deadline;
 
 /// The daemon's program.
 #[must_use]
@@ -214,11 +214,12 @@ impl Pipe {
             if let Some(found) = wanted(&read) {
                 return found;
             }
-            let left = DEADLINE.saturating_sub(begun.elapsed());
+            let left = deadline().saturating_sub(begun.elapsed());
             let tail = read.get(read.len().saturating_sub(4000)..).unwrap_or_default();
             assert!(
                 !left.is_zero(),
-                "in vain for {DEADLINE:?}: {what}; the output ends with:\n{}",
+                "in vain for {:?}: {what}; the output ends with:\n{}",
+                deadline(),
                 String::from_utf8_lossy(tail)
             );
             (read, _) = self.more.wait_timeout(read, left).unwrap_or_else(PoisonError::into_inner);

@@ -1,6 +1,7 @@
 //! The daemon.
 
 use std::{
+    ffi::OsString,
     fs,
     os::unix::{fs::PermissionsExt as _, net::UnixStream},
     path::{Path, PathBuf},
@@ -12,7 +13,7 @@ use activity_proto::v1::{
 };
 use tempfile::TempDir;
 
-use crate::{DEADLINE, Person, Program, Subscription, program, subscribe};
+use crate::{Person, Program, Subscription, deadline, program, subscribe};
 
 /// A running daemon with a state and a socket of its own.
 pub struct Sensor {
@@ -50,6 +51,9 @@ impl Sensor {
         command.arg("run").arg("--config").arg(&file).args(arguments);
         command.arg("--state").arg(directory.path().join("state"));
         command.arg("--socket").arg(directory.path().join("socket"));
+        if let Some(plan) = plan(arguments) {
+            command.arg("--plan").arg(plan);
+        }
         let mut sensor = Self { program: Program::start(&mut command), directory };
         sensor.await_answer();
         sensor
@@ -89,7 +93,7 @@ impl Sensor {
                 let mut client = SensorServiceClient::new(subscribe::channel(&self.socket()).await);
                 client.get_status(GetStatusRequest {}).await.expect("the sensor answers").into_inner()
             };
-            tokio::time::timeout(DEADLINE, call).await.expect("the sensor answers in time")
+            tokio::time::timeout(deadline(), call).await.expect("the sensor answers in time")
         })
     }
 
@@ -146,4 +150,11 @@ impl Sensor {
         ids.dedup();
         ids
     }
+}
+
+/// The plan that this run of the tests is about: `ACTIVITY_TEST_PLAN`, unless a
+/// test wants one of its own.
+fn plan(arguments: &[&str]) -> Option<OsString> {
+    let chosen = arguments.iter().any(|argument| argument.starts_with("--plan"));
+    std::env::var_os("ACTIVITY_TEST_PLAN").filter(|_| !chosen)
 }

@@ -18,7 +18,7 @@ use activity_proto::{
 use tokio::{runtime, sync::oneshot};
 use tonic::transport::{Channel, Endpoint};
 
-use crate::DEADLINE;
+use crate::deadline;
 
 /// A runtime for one thread.
 pub fn runtime() -> runtime::Runtime {
@@ -77,7 +77,7 @@ impl Subscription {
                 }
             });
         });
-        accepted.recv_timeout(DEADLINE).expect("the sensor accepts the subscription");
+        accepted.recv_timeout(deadline()).expect("the sensor accepts the subscription");
         Self { events, start: Some(start), seen: Vec::new() }
     }
 
@@ -108,7 +108,7 @@ impl Subscription {
     pub fn read_until(&mut self, what: &str, mut enough: impl FnMut(&Event) -> bool) {
         let begun = Instant::now();
         loop {
-            match self.events.recv_timeout(DEADLINE.saturating_sub(begun.elapsed())) {
+            match self.events.recv_timeout(deadline().saturating_sub(begun.elapsed())) {
                 Ok(event) => {
                     let done = enough(&event);
                     self.seen.push(event);
@@ -116,7 +116,9 @@ impl Subscription {
                         return;
                     }
                 }
-                Err(RecvTimeoutError::Timeout) => panic!("in vain for {DEADLINE:?}: {what}; {}", self.last()),
+                Err(RecvTimeoutError::Timeout) => {
+                    panic!("in vain for {:?}: {what}; {}", deadline(), self.last())
+                }
                 Err(RecvTimeoutError::Disconnected) => panic!("the stream ended: {what}; {}", self.last()),
             }
         }
@@ -134,7 +136,7 @@ impl Subscription {
     pub fn read_to_end(&mut self) {
         let begun = Instant::now();
         loop {
-            match self.events.recv_timeout(DEADLINE.saturating_sub(begun.elapsed())) {
+            match self.events.recv_timeout(deadline().saturating_sub(begun.elapsed())) {
                 Ok(event) => self.seen.push(event),
                 Err(RecvTimeoutError::Disconnected) => return,
                 Err(RecvTimeoutError::Timeout) => panic!("the stream does not end; {}", self.last()),

@@ -3,7 +3,7 @@
 use std::fmt;
 
 /// Wrong usage.
-pub const USAGE: i32 = 64;
+pub const USAGE: u8 = 64;
 /// Something needed is not there.
 pub const MISSING: u8 = 69;
 /// Needs root.

@@ -9,7 +9,9 @@ mod lint;
 mod run;
 mod setup;
 mod step;
+mod tally;
 mod test;
+mod vm;
 
 use std::process::ExitCode;
 
@@ -51,6 +53,9 @@ enum Verb {
         #[arg(long)]
         long: bool,
     },
+    /// Run the end-to-end tests, or a script, in virtual machines with other kernels.
+    #[command(after_help = vm::AFTER_HELP)]
+    Vm(vm::Arguments),
     /// Make Debian packages of sensor and collector, in target/dist.
     Dist {
         /// How to compile: `trial` is quicker to build, `release` runs faster.
@@ -66,9 +71,12 @@ enum Verb {
 }
 
 fn main() -> ExitCode {
+    if vm::guest::is_this() {
+        return vm::guest::main();
+    }
     let arguments = Arguments::try_parse().unwrap_or_else(|error| {
         let _ = error.print();
-        std::process::exit(if error.use_stderr() { exit::USAGE } else { 0 });
+        std::process::exit(if error.use_stderr() { exit::USAGE.into() } else { 0 });
     });
     match dispatch(arguments.verb) {
         Ok(()) => ExitCode::SUCCESS,
@@ -95,6 +103,7 @@ fn dispatch(verb: Verb) -> Result {
         Verb::Build => build::run(),
         Verb::Run => run::run(),
         Verb::Test { long } => test::run(long),
+        Verb::Vm(arguments) => vm::run(arguments),
         Verb::Dist { profile } => dist::run(profile),
         Verb::Lint { accept_proto } => lint::run(accept_proto),
     }

@@ -60,7 +60,7 @@ pub fn run() -> Result {
 }
 
 /// Signals as messages. A child's end is one, so nothing has to be polled.
-fn signals() -> Result<Receiver<i32>> {
+pub fn signals() -> Result<Receiver<i32>> {
     let mut signals = Signals::new([SIGINT, SIGTERM, SIGHUP, SIGCHLD])?;
     let (sender, receiver) = mpsc::channel();
     thread::spawn(move || signals.forever().try_for_each(|signal| sender.send(signal)));

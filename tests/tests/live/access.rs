@@ -7,7 +7,7 @@ use std::{
     path::Path,
 };
 
-use activity_tests::{DEADLINE, Machine, Person, Sensor, here};
+use activity_tests::{Machine, Person, Sensor, deadline, here};
 use rustix::{
     io::Errno,
     thread::{Gid, Uid, set_thread_groups, set_thread_res_gid, set_thread_res_uid},
@@ -27,7 +27,7 @@ fn ask_as(uid: u32, gid: u32, socket: &Path) -> Result<Vec<u8>, Errno> {
         set_thread_res_gid(gid, gid, gid).unwrap();
         set_thread_res_uid(uid, uid, uid).unwrap();
         let mut stream = UnixStream::connect(socket).map_err(failed)?;
-        stream.set_read_timeout(Some(DEADLINE)).unwrap();
+        stream.set_read_timeout(Some(deadline())).unwrap();
         let mut bytes = vec![0; 1000];
         // A server that lets one in speaks first, with its settings.
         let length = stream.read(&mut bytes).map_err(failed)?;

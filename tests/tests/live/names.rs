@@ -136,7 +136,7 @@ fn a_path_that_is_too_long_or_too_deep_is_right_or_said_to_be_cut() {
     for (name, names) in [
         ("16 times 255 bytes, just under what a path may have", long(255, 15)),
         ("over 4,096 bytes", long(255, 20)),
-        ("60 levels", long(1, 58)),
+        ("60 levels with those above", long(1, 56)),
         ("100 levels", long(1, 100)),
         ("1,000 levels", long(2, 1000)),
     ] {

@@ -10,7 +10,9 @@ use aya_ebpf::{
     EbpfContext as _,
     helpers::{
         bpf_get_current_pid_tgid, bpf_get_current_uid_gid,
-        generated::{bpf_probe_read_kernel, bpf_probe_read_user, bpf_probe_read_user_str},
+        generated::{
+            bpf_ktime_get_boot_ns, bpf_probe_read_kernel, bpf_probe_read_user, bpf_probe_read_user_str,
+        },
     },
     macros::{map, raw_tracepoint},
     maps::{PerCpuArray, RingBuf},
@@ -83,6 +85,7 @@ fn tell(syscall: u32, said: Said) {
     // submitted; the helpers check the caller's addresses and write no more
     // than the text has room for.
     unsafe {
+        (*record).time = bpf_ktime_get_boot_ns();
         (*record).pid = (pid_tgid >> 32) as u32;
         (*record).tid = pid_tgid as u32;
         (*record).uid = bpf_get_current_uid_gid() as u32;

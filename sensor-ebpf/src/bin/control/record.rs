@@ -7,6 +7,8 @@ pub const TEXT_LEN: usize = 4096;
 #[repr(C)]
 #[derive(Clone, Copy)]
 pub struct Record {
+    /// Nanoseconds since boot.
+    pub time: u64,
     /// Process id.
     pub pid: u32,
     /// Thread id.

@@ -47,6 +47,21 @@ impl Tally {
         }
     }
 
+    /// Adds another run's counts, its names marked with where it ran.
+    pub fn add(&mut self, place: &str, other: Self) {
+        self.passed += other.passed;
+        let marked = |name: String| format!("{place}: {name}");
+        self.failed.extend(other.failed.into_iter().map(marked));
+        self.skipped.extend(other.skipped.into_iter().map(marked));
+    }
+
+    /// What did not pass, a line each, and the counts.
+    pub fn summary(&self) -> String {
+        let skipped = self.skipped.iter().map(|name| format!("skipped: {name}\n"));
+        let failed = self.failed.iter().map(|name| format!("failed: {name}\n"));
+        skipped.chain(failed).chain([self.line()]).collect()
+    }
+
     /// The last line of the run.
     pub fn line(&self) -> String {
         format!("{} passed, {} failed, {} skipped", self.passed, self.failed.len(), self.skipped.len())

@@ -11,8 +11,6 @@
 //! with a reason. Tests learn from their environment: `ACTIVITY_TEST_LONG=1`
 //! under `--long`, and `ACTIVITY_TEST_PYTHON`, an interpreter with grpcio.
 
-mod tally;
-
 use std::{
     io::{BufRead as _, BufReader, Write as _},
     process::Stdio,
@@ -20,12 +18,12 @@ use std::{
 
 use anyhow::Context;
 
-use self::tally::Tally;
 use crate::{
     build::{Profile, finish, shown},
     checkout::cargo,
     exit::{Result, failure},
     lint, setup,
+    tally::Tally,
 };
 
 /// `cargo xtask test`.
@@ -34,13 +32,7 @@ pub fn run(long: bool) -> Result {
     checks(&mut tally);
     tests(long, &mut tally)?;
 
-    for skipped in &tally.skipped {
-        println!("skipped: {skipped}");
-    }
-    for failed in &tally.failed {
-        println!("failed: {failed}");
-    }
-    println!("{}", tally.line());
+    println!("{}", tally.summary());
     // Nothing follows the line that counts.
     if tally.failed.is_empty() { Ok(()) } else { Err(failure(1, "")) }
 }

@@ -1,0 +1,155 @@
+//! Very many attempts to have an open reported as another file.
+
+use std::{env, fs, process::Command, time::Duration};
+
+use activity_proto::v1::{Event, EventType, PathSource};
+use activity_tests::{EventExt as _, Machine, Person, Program, Sensor, Subscription, eventually, here};
+
+use crate::{
+    report::Report,
+    stage::{EVERY_OPEN, evade},
+};
+
+/// A count for every run, or the one for long runs.
+pub fn count(short: usize, long: usize) -> usize {
+    if env::var_os("ACTIVITY_TEST_LONG").is_some_and(|value| value == "1") { long } else { short }
+}
+
+/// Plays an act to its end while the stream is read, and returns what the act
+/// said. `take` is given what was received, again and again, until it says
+/// that it was all: after the act's end it is given more only if more comes.
+pub fn play(
+    act: &str,
+    count: usize,
+    sensor: &Sensor,
+    person: Person,
+    mut take: impl FnMut(Vec<Event>),
+) -> Report {
+    let directory = sensor.path(act);
+    fs::create_dir(&directory).unwrap();
+    let mut stream: Subscription = sensor.follow(&person);
+    let mut command = Command::new(evade());
+    command.arg(act).arg(&directory).arg(count.to_string());
+    let mut program = person.act(|| Program::start(&mut command));
+    let mut received = |stream: &mut Subscription| {
+        stream.read_what_is_there();
+        take(std::mem::take(&mut stream.seen));
+    };
+    let status = loop {
+        received(&mut stream);
+        match program.ended() {
+            Some(status) => break status,
+            None => std::thread::sleep(Duration::from_millis(2)),
+        }
+    };
+    assert!(status.success(), "{act}: {status}: {}", program.stderr());
+    // What a pipe holds is read a moment later; each act says most at its end.
+    let said = program.stdout_until("the act says what it did", |said| {
+        let said = String::from_utf8_lossy(said);
+        said.contains("\"done\"").then(|| said.into_owned())
+    });
+    // Two marks, one after the other: each lane keeps its order.
+    for mark in ["first-end", "second-end"] {
+        let mark = directory.join(mark);
+        let name = mark.as_os_str().as_encoded_bytes().to_vec();
+        eventually("the stream goes on after the act", || {
+            person.act(|| fs::write(&mark, "").unwrap());
+            stream.read_what_is_there();
+            let arrived = stream.seen.iter().any(|event| event.path() == name);
+            take(std::mem::take(&mut stream.seen));
+            arrived.then_some(())
+        });
+    }
+    Report::of(&said)
+}
+
+/// What the events of two files' opens say.
+#[derive(Debug, Default)]
+struct Tally {
+    /// By path and by inode.
+    opens: [[u64; 2]; 2],
+    /// A path of neither with an inode of one.
+    strange: u64,
+    /// Opens told as lost.
+    lost: u64,
+    /// Where the paths come from.
+    source: Option<PathSource>,
+}
+
+impl Tally {
+    fn take(&mut self, event: &Event, names: &[Vec<u8>; 2], inodes: &[u64; 2]) {
+        if let Some(activity_proto::v1::event::Payload::Gap(gap)) = &event.payload {
+            let opens = gap.counts.iter().filter(|count| count.r#type() == EventType::Open);
+            self.lost += opens.map(|count| count.count).sum::<u64>();
+        }
+        let Some(open) = event.open() else { return };
+        let inode = inodes.iter().position(|inode| open.inode == Some(*inode));
+        let path = names.iter().position(|name| open.path == name[..]);
+        let times = event.count.unwrap_or(1);
+        match (path, inode) {
+            (Some(path), Some(inode)) => self.opens[path][inode] += times,
+            (None, Some(_)) => self.strange += times,
+            (Some(_), None) if event.success() == Some(true) => self.strange += times,
+            _ => return,
+        }
+        self.source = Some(open.path_source());
+    }
+
+    fn total(&self) -> u64 {
+        self.opens.as_flattened().iter().sum()
+    }
+}
+
+/// Plays one of the races; the tally, and how often which file was opened.
+fn race(act: &str, files: [&str; 2], count: usize) -> (Tally, Vec<u64>) {
+    let sensor = Sensor::start(EVERY_OPEN, &[]);
+    let person = Person::new();
+    let names = files.map(|name| sensor.path(act).join(name).into_os_string().into_encoded_bytes());
+    // Judged when the act has said which inodes they have.
+    let mut opens: Vec<Event> = Vec::new();
+    let mut tally = Tally::default();
+    let mut inodes = None;
+    let report = play(act, count, &sensor, person, |events| {
+        opens.extend(events.into_iter().filter(|event| event.process.is_none() || event.open().is_some()));
+        let found = inodes.or_else(|| inodes_of(&names));
+        inodes = found;
+        if let Some(inodes) = &found {
+            opens.drain(..).for_each(|event| tally.take(&event, &names, inodes));
+        }
+    });
+    (tally, report.expected.iter().filter_map(|expected| expected.times).collect())
+}
+
+fn inodes_of(names: &[Vec<u8>; 2]) -> Option<[u64; 2]> {
+    use std::os::unix::{ffi::OsStrExt as _, fs::MetadataExt as _};
+    let inode = |name: &[u8]| Some(fs::metadata(std::ffi::OsStr::from_bytes(name)).ok()?.ino());
+    Some([inode(&names[0])?, inode(&names[1])?])
+}
+
+#[test]
+fn a_path_rewritten_during_the_open_is_never_reported_with_the_other_file() {
+    let Some(_machine) = Machine::alone(here!()) else { return };
+    let attempts = count(20_000, 1_000_000);
+    let (tally, truth) = race("rewrite", ["a", "b"], attempts);
+    let wrong = tally.opens[0][1] + tally.opens[1][0] + tally.strange;
+    println!("{attempts} rewritten paths: {wrong} wrong, {truth:?} opened, {tally:?}");
+    assert_eq!(wrong, 0, "{tally:?}");
+    // Each file was written once before.
+    let [a, b] = [tally.opens[0][0] - 1, tally.opens[1][1] - 1];
+    assert!(a <= truth[0] && b <= truth[1], "more than there were: {truth:?} {tally:?}");
+    assert_eq!(a + b + tally.lost, attempts as u64, "lost untold: {tally:?}");
+}
+
+#[test]
+fn a_descriptor_replaced_during_the_open_does_not_change_what_the_kernel_opened() {
+    let Some(_machine) = Machine::alone(here!()) else { return };
+    let attempts = count(20_000, 1_000_000);
+    let (tally, _) = race("replace", ["opened", "decoy"], attempts);
+    // Before the race, both were written and both were opened once.
+    let decoys = tally.opens[1][1] - 2;
+    println!("{attempts} replaced descriptors: {decoys} reported as the other file, {tally:?}");
+    assert_eq!(tally.opens[0][1] + tally.opens[1][0] + tally.strange, 0, "{tally:?}");
+    assert_eq!(tally.total() - 4 + tally.lost, attempts as u64, "lost untold: {tally:?}");
+    // A path from the descriptor is said to be that, and can be the other's.
+    assert!(decoys == 0 || tally.source == Some(PathSource::Fd), "{tally:?}");
+}

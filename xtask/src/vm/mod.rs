@@ -1,0 +1,132 @@
+//! `cargo xtask vm`: other kernels, in virtual machines.
+
+mod base;
+mod boot;
+mod capture;
+pub mod guest;
+mod initramfs;
+mod job;
+mod kernel;
+mod mirror;
+mod plan;
+mod suite;
+mod targets;
+mod tree;
+
+use std::path::PathBuf;
+
+use clap::{Args, ValueEnum};
+
+use self::{kernel::Kernel, plan::PlanChoice, suite::Suite};
+use crate::{
+    exit::{self, Result, failure},
+    run::signals,
+    setup,
+    tally::Tally,
+};
+
+/// What follows the list of options.
+pub const AFTER_HELP: &str = "\
+Examples:
+  cargo xtask vm --kernel 6.1                              all tests on Linux 6.1, with each plan
+  cargo xtask vm --kernel all --filter files::             the tests of files on every kernel
+  cargo xtask vm --kernel 5.10 --run probe.sh              a script in a guest
+  cargo xtask vm --kernel 6.12 --run act.sh --include data --capture events.jsonl
+                                                           a script, and the events of what it did
+
+Kernels are Debian's, fetched from this machine's own mirror into $ACTIVITY_SENSOR_CACHE, by default \
+~/.cache/activity-sensor, under kernels/; remove that directory to fetch newer ones. Guests are \
+emulated: everything takes 10 to 20 times as long there. Logs are in log/vm-* there.
+
+In a guest, the script lies in /root with what is included; programs are this machine's own, with busybox for \
+the rest. Exit codes: the script's own with --run; else 0 fine, 1 a test failed.";
+
+/// What `cargo xtask vm` takes.
+#[derive(Debug, Args)]
+pub struct Arguments {
+    /// The kernel: the one of that version in Debian, the newest that Debian has, or all.
+    #[arg(long, value_enum, value_name = "VERSION")]
+    kernel: KernelChoice,
+    /// How the sensor hooks the kernel [default: tracepoint on 5.10, both on newer ones; with --run auto].
+    #[arg(long, value_enum)]
+    plan: Option<PlanChoice>,
+    /// Only tests with this in their name; may be given several times.
+    #[arg(long, value_name = "PART", conflicts_with = "run")]
+    filter: Vec<String>,
+    /// Also the tests that take long.
+    #[arg(long, conflicts_with = "run")]
+    long: bool,
+    /// Run this script in the guest instead of the tests, as root without a login, and end with its code.
+    #[arg(long, value_name = "SCRIPT")]
+    run: Option<PathBuf>,
+    /// Put this file beside the script; may be given several times.
+    #[arg(long, value_name = "FILE", requires = "run")]
+    include: Vec<PathBuf>,
+    /// Run the sensor beside the script, with --all, and write every event to this file, one JSON
+    /// object a line.
+    #[arg(long, value_name = "FILE", requires = "run")]
+    capture: Option<PathBuf>,
+}
+
+/// `--kernel`.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
+enum KernelChoice {
+    /// Of Debian's bullseye.
+    #[value(name = "5.10")]
+    V5_10,
+    /// Of bookworm.
+    #[value(name = "6.1")]
+    V6_1,
+    /// Of trixie.
+    #[value(name = "6.12")]
+    V6_12,
+    /// Of sid.
+    Newest,
+    /// Each of them.
+    All,
+}
+
+impl KernelChoice {
+    fn kernels(self) -> &'static [Kernel] {
+        match self {
+            Self::V5_10 => &[Kernel::V5_10],
+            Self::V6_1 => &[Kernel::V6_1],
+            Self::V6_12 => &[Kernel::V6_12],
+            Self::Newest => &[Kernel::Newest],
+            Self::All => &Kernel::ALL,
+        }
+    }
+}
+
+/// `cargo xtask vm`.
+pub fn run(arguments: Arguments) -> Result {
+    tools()?;
+    let plan = arguments.plan;
+    if let Some(script) = arguments.run {
+        let &[kernel] = arguments.kernel.kernels() else {
+            return Err(failure(exit::USAGE, "a script runs in one guest: name one --kernel"));
+        };
+        let plan = match plan.unwrap_or(PlanChoice::Auto).plans() {
+            &[plan] => plan,
+            _ => return Err(failure(exit::USAGE, "a script runs once: name one --plan")),
+        };
+        let request =
+            capture::Request { kernel, plan, script, include: arguments.include, capture: arguments.capture };
+        return capture::run(&request, &signals()?);
+    }
+    let suite = Suite::build(suite::Selection { filters: arguments.filter, long: arguments.long })?;
+    let signals = signals()?;
+    let mut tally = Tally::default();
+    for &kernel in arguments.kernel.kernels() {
+        let plans = plan.map_or(kernel.plans(), PlanChoice::plans);
+        suite.run(kernel, plans, &signals, &mut tally)?;
+    }
+    println!("{}", tally.summary());
+    if tally.failed.is_empty() { Ok(()) } else { Err(failure(1, "")) }
+}
+
+/// What guests need of this machine beside what building needs.
+fn tools() -> Result {
+    setup::debian_tool("qemu-system-x86_64", "qemu-system-x86")?;
+    setup::debian_tool("busybox", "busybox-static")
+}

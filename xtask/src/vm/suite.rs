@@ -1,0 +1,197 @@
+//! The end-to-end tests in guests.
+
+use std::{
+    io::Write as _,
+    path::{Path, PathBuf},
+    sync::mpsc::Receiver,
+    time::{Duration, Instant},
+};
+
+use anyhow::Context;
+
+use super::{
+    base,
+    boot::{AGENT_FIRST, Machine, Said},
+    initramfs,
+    job::{Job, MARK_ENDED, MARK_PLAN, SuiteJob},
+    kernel::{self, Kernel},
+    plan::Plan,
+    targets::{self, Targets},
+};
+use crate::{checkout, exit::Result, step::elapsed, tally::Tally};
+
+/// How many times slower than a machine a guest is: the tests wait that much
+/// longer before they give up.
+const SLOWER: u32 = 10;
+/// How long a single test may take; the slowest ones count a hundred thousand
+/// events.
+const PATIENCE: Duration = Duration::from_secs(900);
+/// Memory of a guest, in MiB.
+const MEMORY: u32 = 2048;
+
+/// What to run.
+#[derive(Clone, Debug, Default)]
+pub struct Selection {
+    /// Parts of tests' names; none for all.
+    pub filters: Vec<String>,
+    /// Also tests that take long.
+    pub long: bool,
+}
+
+/// Everything that is booted, built once for all kernels.
+pub struct Suite {
+    sensor: PathBuf,
+    targets: Targets,
+    selection: Selection,
+}
+
+impl Suite {
+    /// Builds what is needed.
+    pub fn build(selection: Selection) -> Result<Self> {
+        Ok(Self { sensor: targets::sensor()?, targets: targets::tests()?, selection })
+    }
+
+    /// Runs the tests on that kernel with each of the plans, in one boot. What
+    /// came of it is added to the tally, under names such as
+    /// `guest 6.1 tracepoint: files::…`.
+    pub fn run(&self, kernel: Kernel, plans: &[Plan], signals: &Receiver<i32>, tally: &mut Tally) -> Result {
+        let (known, unknown): (Vec<Plan>, _) =
+            plans.iter().partition(|plan| targets::knows_plan(&self.sensor, plan.name()));
+        for plan in unknown {
+            tally.skip(&format!("guest {kernel} {plan}"), "this sensor has no such plan");
+        }
+        if known.is_empty() {
+            return Ok(());
+        }
+        let fetched = match kernel::fetch(kernel) {
+            Ok(fetched) => fetched,
+            Err(error) => {
+                tally.skip(&format!("guest {kernel}"), &format!("{error:#}"));
+                return Ok(());
+            }
+        };
+        let begun = Instant::now();
+        let private = tempfile::Builder::new().prefix("activity-vm-").tempdir()?;
+        let archive = private.path().join("initramfs");
+        initramfs::write(&self.tree(&known)?, &archive)?;
+        let machine = Machine {
+            name: kernel.to_string(),
+            kernel: &fetched,
+            initramfs: &archive,
+            memory: MEMORY,
+            init: AGENT_FIRST,
+            patience: Some(PATIENCE),
+        };
+        println!("guest {kernel}: Linux {}", fetched.release);
+        let mut results = Results::new(kernel);
+        let ended = machine.run(signals, |said| results.hear(&said));
+        results.finish();
+        if let Err(error) = ended {
+            eprintln!("vm: {error:#}");
+            results.lost(&known);
+        }
+        for Of { plan, tally: of_plan, .. } in results.done {
+            println!("guest {kernel} {plan}: {}", of_plan.line());
+            tally.add(&format!("guest {kernel} {plan}"), of_plan);
+        }
+        println!("guest {kernel}: took {}", elapsed(begun.elapsed()));
+        Ok(())
+    }
+
+    fn tree(&self, plans: &[Plan]) -> Result<super::tree::Tree> {
+        let text = |path: &Path| path.to_str().map(str::to_owned).context("paths are UTF-8");
+        let job = SuiteJob {
+            plans: plans.iter().map(|plan| plan.name().to_owned()).collect(),
+            programs: self.targets.tests.iter().map(|path| text(path)).collect::<Result<_>>()?,
+            filters: self.selection.filters.clone(),
+            environment: vec![
+                "ACTIVITY_TEST_GUEST=1".to_owned(),
+                format!("ACTIVITY_TEST_SLOW={SLOWER}"),
+                format!("ACTIVITY_SENSOR_BIN={}", text(&self.sensor)?),
+            ],
+            long: self.selection.long,
+        };
+        let mut tree = base::tree(&Job::Suite(job))?;
+        for program in self.targets.tests.iter().chain(&self.targets.helpers).chain([&self.sensor]) {
+            tree.program(program)?;
+        }
+        // A test reads it where it lies in the checkout.
+        tree.host(&checkout::root().join("packaging/config.toml"))?;
+        tree.libraries()?;
+        Ok(tree)
+    }
+}
+
+/// The outcome of one plan.
+struct Of {
+    plan: String,
+    tally: Tally,
+    /// Test programs that ended by themselves.
+    ended: usize,
+}
+
+/// Reads the tests' output as it comes.
+struct Results {
+    kernel: Kernel,
+    line: Vec<u8>,
+    done: Vec<Of>,
+}
+
+impl Results {
+    fn new(kernel: Kernel) -> Self {
+        Self { kernel, line: Vec::new(), done: Vec::new() }
+    }
+
+    fn hear(&mut self, said: &Said) -> Result {
+        let Said::Out(bytes) = said else { return Ok(()) };
+        for part in bytes.split_inclusive(|&byte| byte == b'\n') {
+            self.line.extend_from_slice(part);
+            if part.ends_with(b"\n") {
+                self.take_line()?;
+            }
+        }
+        Ok(())
+    }
+
+    fn finish(&mut self) {
+        let _ = self.take_line();
+    }
+
+    fn take_line(&mut self) -> Result {
+        let bytes = std::mem::take(&mut self.line);
+        let line = String::from_utf8_lossy(&bytes);
+        let line = line.trim_end_matches('\n');
+        if let Some(plan) = line.strip_prefix(MARK_PLAN) {
+            println!("guest {} {plan}:", self.kernel);
+            self.done.push(Of { plan: plan.to_owned(), tally: Tally::default(), ended: 0 });
+            return Ok(());
+        }
+        let Some(of) = self.done.last_mut() else { return Ok(()) };
+        if let Some(ended) = line.strip_prefix(MARK_ENDED) {
+            of.ended += 1;
+            let (status, program) = ended.split_once(' ').unwrap_or((ended, ""));
+            // 101: some tests failed, and were counted.
+            if !["0", "101"].contains(&status) {
+                of.tally.fail(&format!("{program} (status {status})"));
+            }
+            return Ok(());
+        }
+        of.tally.take(line);
+        let mut out = std::io::stdout().lock();
+        out.write_all(&bytes)?;
+        out.flush()?;
+        Ok(())
+    }
+
+    /// The guest ended before its time.
+    fn lost(&mut self, plans: &[Plan]) {
+        for plan in plans {
+            if !self.done.iter().any(|of| of.plan == plan.name()) {
+                self.done.push(Of { plan: plan.name().to_owned(), tally: Tally::default(), ended: 0 });
+            }
+        }
+        if let Some(of) = self.done.last_mut() {
+            of.tally.fail("the guest ended before the tests did");
+        }
+    }
+}
