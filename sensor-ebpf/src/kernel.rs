@@ -30,11 +30,6 @@ impl Address {
         Self(self.0.wrapping_add(offset as u64))
     }
 
-    #[inline(always)]
-    pub fn sub(self, offset: usize) -> Self {
-        Self(self.0.wrapping_sub(offset as u64))
-    }
-
     /// Copies a value; `None` when the memory is not there, or when this
     /// kernel has no such field.
     #[inline(always)]
@@ -65,6 +60,19 @@ impl Address {
         Self(value)
     }
 
+    /// Three words; zeros where they cannot be read. Without a branch, as
+    /// `pointer`.
+    #[inline(always)]
+    pub fn words(self) -> [u64; 3] {
+        // Not filled with zeros first: that would be a loop, and the helper
+        // does it when it fails.
+        let mut words = MaybeUninit::<[u64; 3]>::uninit();
+        // SAFETY: as in `read`.
+        unsafe { raw_read_kernel(words.as_mut_ptr().cast(), 24, self.0 as *const _) };
+        // SAFETY: the helper writes all of it, whatever happens.
+        unsafe { words.assume_init() }
+    }
+
     #[inline(always)]
     pub fn is_null(self) -> bool {
         self.0 == 0
@@ -85,6 +93,17 @@ impl Address {
     }
 }
 
+/// The same value, of which the compiler knows nothing any more. In a register,
+/// unlike `black_box`, which goes through memory.
+#[inline(always)]
+pub fn hidden(value: u64) -> u64 {
+    let mut value = value;
+    // SAFETY: a register moved to itself. Not nothing at all: line information
+    // wants an instruction for each place.
+    unsafe { core::arch::asm!("{0} = {0}", inout(reg) value, options(nomem, nostack, preserves_flags)) };
+    value
+}
+
 /// `value`, if it is not more than `most`.
 ///
 /// The compiler may compare one register and use another that it knows to be
@@ -92,7 +111,7 @@ impl Address {
 /// before, and is 64 bits wide, as registers are.
 #[inline(always)]
 pub fn at_most(value: u64, most: usize) -> Option<usize> {
-    let value = core::hint::black_box(value);
+    let value = hidden(value);
     (value <= most as u64).then_some(value as usize)
 }
 
@@ -106,6 +125,17 @@ pub unsafe fn copy_kernel_str(to: *mut u8, room: u32, from: Address) -> Option<u
     // SAFETY: `to` is valid as the caller promises; the helper checks `from`.
     let copied = unsafe { bpf_probe_read_kernel_str(to.cast(), room, from.0 as *const _) };
     (copied > 0).then_some(copied as u32)
+}
+
+/// The same with the helper's own answer: the number of bytes, or a negative
+/// error number.
+///
+/// # Safety
+/// `to` must be valid for `room` bytes.
+#[inline(always)]
+pub unsafe fn try_copy_kernel_str(to: *mut u8, room: u32, from: Address) -> i64 {
+    // SAFETY: as in `copy_kernel_str`.
+    unsafe { bpf_probe_read_kernel_str(to.cast(), room, from.0 as *const _) }
 }
 
 /// The same from the calling process's memory.

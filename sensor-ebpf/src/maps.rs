@@ -1,7 +1,5 @@
 //! Every map, and every value the daemon sets before load.
 
-use core::hint::black_box;
-
 use aya_ebpf::{
     bindings::BPF_F_NO_PREALLOC,
     macros::map,
@@ -18,6 +16,8 @@ use sensor_types::{
     span::COMPONENT_MAX,
     syscall::{CALLS as CALL_COUNT, Jump},
 };
+
+use crate::kernel::hidden;
 
 /// Process, credential and network records: a flood of opens cannot push them
 /// out. The daemon sets the size before load.
@@ -218,13 +218,13 @@ pub fn wanted(act: Act) -> bool {
 #[inline(always)]
 pub fn argument(ctx: &FExitContext, number: u32) -> u64 {
     match number {
-        0 => black_box(ctx.arg::<u64>(0)),
-        1 => black_box(ctx.arg::<u64>(1)),
-        2 => black_box(ctx.arg::<u64>(2)),
-        3 => black_box(ctx.arg::<u64>(3)),
-        4 => black_box(ctx.arg::<u64>(4)),
-        5 => black_box(ctx.arg::<u64>(5)),
-        6 => black_box(ctx.arg::<u64>(6)),
+        0 => hidden(ctx.arg::<u64>(0)),
+        1 => hidden(ctx.arg::<u64>(1)),
+        2 => hidden(ctx.arg::<u64>(2)),
+        3 => hidden(ctx.arg::<u64>(3)),
+        4 => hidden(ctx.arg::<u64>(4)),
+        5 => hidden(ctx.arg::<u64>(5)),
+        6 => hidden(ctx.arg::<u64>(6)),
         _ => 0,
     }
 }

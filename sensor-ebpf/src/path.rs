@@ -1,13 +1,17 @@
 //! From an object to its name: the walk up the tree of directory entries.
 
+use core::arch::asm;
+
 use sensor_types::span::{COMPONENT_MAX, CUT, Span, UNREACHABLE, UNREADABLE, WALKED};
 
 use crate::{
-    kernel::{Address, at_most, copy_kernel_str},
+    kernel::{Address, copy_kernel_str, hidden, try_copy_kernel_str},
     maps::offset,
 };
 
-/// Most steps of a walk, mounts crossed included.
+/// Most steps of a walk with room for short names, mounts crossed included.
+const FEW_STEPS: u32 = 32;
+/// Most steps with room for the longest.
 const STEPS: u32 = 64;
 
 /// `struct path`.
@@ -43,19 +47,18 @@ impl Path {
     /// Writes the names from the object up to the root of its mount
     /// namespace, crossing mounts, each ended by NUL, and tells the span.
     /// `component` is the most bytes that one name may have with its NUL, and
-    /// at most `room`; a walk that reaches within that of the end, or a longer
-    /// name, stops and says [`CUT`].
-    ///
-    /// The lengths of names are not trusted for writing: each copy is bounded
-    /// by a constant, and the offset before it by another, which is what the
-    /// verifier can follow on every kernel. The offset and the flags live in
-    /// the record rather than in registers: the verifier knows nothing of
-    /// what it reads back from there, so all ways through one step look the
-    /// same to it, and it needs one pass for a step instead of one for every
-    /// way that led to it.
-    ///
+    /// `room` is that and a power of two, up to which the next name may start; a
+    /// walk that comes further, or a longer name, stops and says [`CUT`].
     /// `below` is a name to begin with, of something in the directory that this
     /// is the path of.
+    ///
+    /// One step is one run of instructions without a branch but that to the end:
+    /// the verifier looks at every way through a step, and at every way through
+    /// the next for each of those. So what differs between a directory and the
+    /// top of a mount is chosen by masks, and where the next name goes is bounded
+    /// by a mask as well. For the same reason the offset and the flags live in
+    /// the record rather than in registers: the verifier knows nothing of what
+    /// it reads back from there, so all ways look the same to it.
     ///
     /// # Safety
     /// `to` must be valid for `room` bytes, and `span` for writing; both in a
@@ -69,7 +72,7 @@ impl Path {
         component: usize,
         below: Option<Address>,
     ) {
-        let last_start = room - component;
+        let starts = (room - component) as u64;
         // SAFETY: `span` is valid as the caller promises.
         let mut span = unsafe { Record::begin(span, WALKED) };
         if let Some(name) = below {
@@ -82,56 +85,146 @@ impl Path {
                 None => return span.flag(UNREADABLE),
             }
         }
-        let mut mnt = self.mnt;
-        let mut dentry = self.dentry;
-        let mut root = mnt.pointer(offset!(vfsmount_root));
+        let mut at = Step { mnt: self.mnt.0, dentry: self.dentry.0, root: root_of(self.mnt.0) };
         let mut step = 0;
+        let steps = if component < COMPONENT_MAX { FEW_STEPS } else { STEPS };
         loop {
-            if step == STEPS {
+            if step == steps {
                 return span.flag(CUT);
             }
             step += 1;
-            if dentry == root {
-                // The top of one mount: go on where it is mounted.
-                let mount = mnt.sub(offset!(mount_mnt));
-                let parent = mount.pointer(offset!(mount_parent));
-                if parent.is_null() {
-                    return span.flag(UNREADABLE);
-                }
-                if parent == mount {
-                    return;
-                }
-                dentry = mount.pointer(offset!(mount_mountpoint));
-                mnt = parent.add(offset!(mount_mnt));
-                root = mnt.pointer(offset!(vfsmount_root));
-                continue;
+            let written = u64::from(span.length()) & (starts - 1);
+            let crossing = all_if_equal(at.dentry, at.root);
+            let up = at.up(crossing);
+            // SAFETY: `written` is below the power of two that `room` has beside
+            // a component.
+            let copied =
+                unsafe { try_copy_kernel_str(to.add(written as usize), component as u32, up.name) };
+            let failed = all_if_negative(copied) & !crossing;
+            let grown = copied as u64 & !crossing & !failed;
+            span.grow(grown as u32);
+            // A name that fills its room may have been longer.
+            let long = if component < COMPONENT_MAX { all_if_equal(grown, component as u64) } else { 0 };
+            let full = all_if_less(starts - 1, u64::from(span.length())) | long;
+            let same = all_if_equal(up.parent, at.dentry) & !crossing;
+            let top = all_if_equal(up.parent, at.mount()) & crossing;
+            // The last name may just fit.
+            let full = full & !top;
+            span.flag(bit(full, CUT) | bit(failed, UNREADABLE) | bit(same, UNREACHABLE));
+            if hidden(full | failed | same | top) != 0 {
+                return;
             }
-            let parent = dentry.pointer(offset!(dentry_parent));
-            if parent.is_null() {
-                return span.flag(UNREADABLE);
-            }
-            let name = dentry.pointer(offset!(dentry_name));
-            // Checked right before the use: a value that is kept on the stack
-            // meanwhile is unbounded again to kernels before 6.12.
-            let Some(written) = at_most(u64::from(span.length()), last_start) else {
-                return span.flag(CUT);
-            };
-            // SAFETY: `written` is at most `room - component`.
-            let copied = unsafe { copy_kernel_str(to.add(written), component as u32, name) };
-            let Some(copied) = copied else {
-                return span.flag(UNREADABLE);
-            };
-            if component < COMPONENT_MAX && copied as usize == component {
-                return span.flag(CUT);
-            }
-            span.grow(copied);
-            if parent == dentry {
-                // Not at the top of a mount and yet without a parent.
-                return span.flag(UNREACHABLE);
-            }
-            dentry = parent;
+            at = up.next(&at, crossing);
         }
     }
+}
+
+/// Where a walk is.
+struct Step {
+    mnt: u64,
+    dentry: u64,
+    /// The top of the mounted tree.
+    root: u64,
+}
+
+/// What is above.
+struct Up {
+    /// The directory above, or at the top of a mount the `struct mount` above.
+    parent: u64,
+    /// At the top of a mount, the directory it is mounted on.
+    mountpoint: u64,
+    name: Address,
+}
+
+impl Step {
+    /// `container_of(mnt, struct mount, mnt)`
+    #[inline(always)]
+    fn mount(&self) -> u64 {
+        self.mnt.wrapping_sub(offset!(mount_mnt) as u64)
+    }
+
+    /// Reads what is above, with one read where the structures are laid out as
+    /// they have been: `d_parent` with the name's pointer two words behind, and
+    /// `mnt_parent` before `mnt_mountpoint`.
+    #[inline(always)]
+    fn up(&self, crossing: u64) -> Up {
+        let (parent, name) = (offset!(dentry_parent) as u64, offset!(dentry_name) as u64);
+        let (above, mountpoint) = (offset!(mount_parent) as u64, offset!(mount_mountpoint) as u64);
+        let from = choose(crossing, self.mount().wrapping_add(above), self.dentry.wrapping_add(parent));
+        if name == parent.wrapping_add(16) && mountpoint == above.wrapping_add(8) {
+            let [parent, mountpoint, name] = Address(from).words();
+            return Up { parent, mountpoint, name: Address(name) };
+        }
+        Up {
+            parent: Address(from).pointer(0).0,
+            mountpoint: Address(self.mount()).pointer(offset!(mount_mountpoint)).0,
+            name: Address(self.dentry).pointer(offset!(dentry_name)),
+        }
+    }
+}
+
+impl Up {
+    #[inline(always)]
+    fn next(&self, at: &Step, crossing: u64) -> Step {
+        let above = self.parent.wrapping_add(offset!(mount_mnt) as u64);
+        let mnt = choose(crossing, above, at.mnt);
+        Step { mnt, dentry: choose(crossing, self.mountpoint, self.parent), root: root_of(mnt) }
+    }
+}
+
+#[inline(always)]
+fn root_of(mnt: u64) -> u64 {
+    Address(mnt).pointer(offset!(vfsmount_root)).0
+}
+
+// Conditions as masks of all bits or none. In the target's own instructions,
+// since the compiler knows what the usual tricks come to and makes branches of
+// them.
+
+#[inline(always)]
+fn all_if_equal(one: u64, other: u64) -> u64 {
+    let mut mask = one ^ other;
+    // SAFETY: arithmetic in registers: (d | -d) has its highest bit set unless
+    // d is zero.
+    unsafe {
+        asm!(
+            "{negative} = {mask}",
+            "{negative} = -{negative}",
+            "{mask} |= {negative}",
+            "{mask} >>= 63",
+            "{mask} += -1",
+            mask = inout(reg) mask,
+            negative = out(reg) _,
+            options(nomem, nostack, preserves_flags),
+        );
+    }
+    mask
+}
+
+#[inline(always)]
+fn all_if_negative(value: i64) -> u64 {
+    let mut mask = value as u64;
+    // SAFETY: arithmetic in a register.
+    unsafe { asm!("{mask} s>>= 63", mask = inout(reg) mask, options(nomem, nostack, preserves_flags)) };
+    mask
+}
+
+/// For values of less than 63 bits.
+#[inline(always)]
+fn all_if_less(one: u64, other: u64) -> u64 {
+    all_if_negative((one as i64).wrapping_sub(other as i64))
+}
+
+/// One flag, if the condition holds. By shifts: where a mask is combined with a
+/// constant, newer verifiers look at both values of the mask, one after another.
+#[inline(always)]
+fn bit(mask: u64, flag: u32) -> u32 {
+    (hidden(mask >> 63) << flag.trailing_zeros()) as u32
+}
+
+#[inline(always)]
+fn choose(mask: u64, one: u64, other: u64) -> u64 {
+    (one & mask) | (other & !mask)
 }
 
 /// A span in a record, written and read back through memory.

@@ -74,7 +74,7 @@ pub struct OpenSmall {
     /// The fixed part.
     pub open: Open,
     /// See [`Open::path`].
-    pub path: [u8; 256],
+    pub path: [u8; 320],
 }
 
 /// Room for the longest path.
@@ -92,9 +92,9 @@ pub struct OpenFailedSmall {
     /// The fixed part.
     pub open: Open,
     /// See [`Open::path`].
-    pub path: [u8; 256],
+    pub path: [u8; 320],
     /// See [`Open::base`].
-    pub base: [u8; 256],
+    pub base: [u8; 320],
 }
 
 /// Room for a failure with the longest paths.
@@ -168,11 +168,11 @@ pub struct ChangeSmall {
     /// See [`Change::path`].
     pub path: [u8; 320],
     /// See [`Change::base`].
-    pub base: [u8; 256],
+    pub base: [u8; 320],
     /// See [`Change::other`].
     pub other: [u8; 320],
     /// See [`Change::other_base`].
-    pub other_base: [u8; 256],
+    pub other_base: [u8; 320],
 }
 
 /// Room for the longest paths.

@@ -64,9 +64,9 @@ pub struct ExecSmall {
     /// See [`Exec::argv`].
     pub argv: [u8; 2048],
     /// See [`Exec::exe`].
-    pub exe: [u8; 512],
+    pub exe: [u8; 512 + COMPONENT_MAX],
     /// See [`Exec::cwd`].
-    pub cwd: [u8; 512],
+    pub cwd: [u8; 512 + COMPONENT_MAX],
     /// See [`Exec::filename`].
     pub filename: [u8; 256],
     /// See [`Exec::interpreter`].

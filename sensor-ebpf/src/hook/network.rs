@@ -1,5 +1,7 @@
 //! Network: connects, and datagrams sent without.
 
+use core::mem::MaybeUninit;
+
 use aya_ebpf::{
     macros::{btf_tracepoint, fexit},
     programs::{BtfTracePointContext, FExitContext},
@@ -322,14 +324,20 @@ fn sent(current: Current, sock: Address, address: &SocketAddress, result: i64) -
     if CONNECTED_TYPES.contains(&kind) {
         return None;
     }
-    let mut key = Sent {
-        start_ns: start_of(current.task)?,
-        pid: (current.pid_tgid >> 32) as u32,
-        protocol: u32::from(sock.read::<u16>(offset!(sock_protocol))?),
-        destination: Destination { family: 0, port: 0, length: 0, address: [0; UNIX_PATH_MAX], source: 0 },
-    };
+    let mut key = MaybeUninit::<Sent>::uninit();
+    let words: *mut u64 = key.as_mut_ptr().cast();
+    // Word by word, since the compiler would make a loop over bytes of it.
+    for index in 0..size_of::<Sent>() / size_of::<u64>() {
+        // SAFETY: the key is made of that many words.
+        unsafe { words.add(index).write_volatile(0) };
+    }
+    // SAFETY: written a moment ago, and any bytes are a key.
+    let key = unsafe { key.assume_init_mut() };
+    key.start_ns = start_of(current.task)?;
+    key.pid = (current.pid_tgid >> 32) as u32;
+    key.protocol = u32::from(sock.read::<u16>(offset!(sock_protocol))?);
     address.write(&mut key.destination)?;
-    if SENT.insert(&key, &0, u64::from(aya_ebpf::bindings::BPF_NOEXIST)).is_err() {
+    if SENT.insert(&*key, &0, u64::from(aya_ebpf::bindings::BPF_NOEXIST)).is_err() {
         return None;
     }
     counted(current, &Attempt { sock, address, known: None, result, marks: DATAGRAM });

@@ -4,7 +4,7 @@ use aya_ebpf::{bindings::pt_regs, macros::btf_tracepoint, programs::BtfTracePoin
 use sensor_types::syscall::CALLS as CALL_COUNT;
 
 use crate::{
-    kernel::Address,
+    kernel::{Address, hidden},
     maps::{CALLS, JUMPS, offset},
 };
 
@@ -83,7 +83,7 @@ fn number(ctx: &BtfTracePointContext) -> u64 {
 /// What a number means in either ABI, as the daemon wants it known.
 #[inline(always)]
 fn calls(number: u64) -> u32 {
-    let number = core::hint::black_box(number) as usize;
+    let number = hidden(number) as usize;
     if number >= CALL_COUNT {
         return 0;
     }

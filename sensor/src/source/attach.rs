@@ -47,7 +47,8 @@ impl<'a> Attacher<'a> {
     }
 
     /// Attaches the hooks of each choice. What the kernel refuses of the
-    /// trampolines goes into `refused`, after which the choice is void.
+    /// trampolines goes into `refused`, after which the choice is void. False:
+    /// it refuses them all.
     ///
     /// # Errors
     /// When the kernel does not permit any program.
@@ -56,7 +57,7 @@ impl<'a> Attacher<'a> {
         choices: &mut [Choice],
         refused: &mut Refused,
         states: &mut Vec<HookState>,
-    ) -> Result<(), LoadError> {
+    ) -> Result<bool, LoadError> {
         for choice in choices.iter_mut().filter(|choice| choice.obstacle.is_none()) {
             for (hook, place) in choice.hooks.clone() {
                 match self.once(hook, place) {
@@ -65,7 +66,7 @@ impl<'a> Attacher<'a> {
                     Err(Failed::NotPermitted) => {
                         let all = WAYS.iter().filter(|way| !way.trampolines.is_empty());
                         refused.extend(all.map(|way| (way.act as u32, NO_TRAMPOLINES.to_owned())));
-                        return Ok(());
+                        return Ok(false);
                     }
                     Err(Failed::Other(reason)) if is_trampoline(hook) => {
                         refused.insert(choice.act as u32, reason);
@@ -86,7 +87,7 @@ impl<'a> Attacher<'a> {
                 states.push(state(choice.act, How::Tracepoint, "", Some(reason.clone())));
             }
         }
-        Ok(())
+        Ok(true)
     }
 
     /// Loads the programs for the system calls that are looked at, and attaches
@@ -187,6 +188,8 @@ impl<'a> Attacher<'a> {
             let id = info.id();
             programs.push(id);
             ours.push((PROGRAM, id));
+            let instructions = info.verified_instruction_count();
+            tracing::debug!(program = info.name_as_str(), instructions, "verified");
             let maps = info.map_ids().ok().flatten().unwrap_or_default();
             ours.extend(maps.into_iter().map(|map| (MAP, map)));
         }

@@ -128,7 +128,7 @@ pub fn load(config: &HooksConfig, options: LoadOptions) -> Result<Kernel, LoadEr
         permit(&choices)?;
         let before = refused.len();
         let kernel = attempt(config, options.everybody, &findings, choices, &types, &mut refused, permit)?;
-        if refused.len() == before {
+        if let Some(kernel) = kernel.filter(|_| refused.len() == before) {
             drop(types);
             give_memory_back();
             return Ok(kernel);
@@ -136,7 +136,8 @@ pub fn load(config: &HooksConfig, options: LoadOptions) -> Result<Kernel, LoadEr
     }
 }
 
-/// Loads and attaches what was chosen; adds to `refused` what the kernel does not take.
+/// Loads and attaches what was chosen. `None`: trampolines are not to be had,
+/// which is in `refused` now, as is whatever else of them the kernel did not take.
 fn attempt(
     config: &HooksConfig,
     everybody: bool,
@@ -145,19 +146,21 @@ fn attempt(
     types: &aya::Btf,
     refused: &mut Refused,
     permit: impl Fn(&Choices) -> Result<(), LoadError>,
-) -> Result<Kernel, LoadError> {
+) -> Result<Option<Kernel>, LoadError> {
     let mut ebpf = open(config, everybody, findings, &choices, types)?;
     let mut attacher = Attacher::new(&mut ebpf, types);
     let mut states = Vec::new();
     let (first, rest) = choices.0.split_at_mut(1);
     attacher.attach(first, refused, &mut states)?;
     seed_sessions(attacher.ebpf)?;
-    attacher.attach(rest, refused, &mut states)?;
+    if !attacher.attach(rest, refused, &mut states)? {
+        return Ok(None);
+    }
     attacher.attach_calls(&mut choices, &mut states)?;
     attacher.remember_ours().map_err(|error| LoadError::Refused(error.to_string()))?;
     permit(&choices)?;
     states.extend(switched_off(&choices.0));
-    Ok(Kernel {
+    Ok(Some(Kernel {
         process_ring: take_ring(&mut ebpf, "PROCESS_RING")?,
         file_ring: take_ring(&mut ebpf, "FILE_RING")?,
         counters: KernelCounters::new(
@@ -170,7 +173,7 @@ fn attempt(
         plan: choices.plan(),
         not_covered: choices.not_covered(),
         fallback: choices.0.into_iter().find_map(|choice| choice.fallback),
-    })
+    }))
 }
 
 /// Hands the object to the kernel as far as its maps; programs follow one by one.

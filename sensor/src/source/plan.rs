@@ -178,9 +178,12 @@ static BPF_LOADED: Hook = with(
 static BPF_CALL: Hook =
     with(at_entry("bpf_call", &["security_bpf"], &["int", "bpf_attr"]), &["bpf_map", "bpf_link"]);
 
-/// How each act is recorded.
+/// How each act is recorded, in the order in which hooks are attached.
 pub static WAYS: &[Way] = &[
     way(Act::Fork, &[&FORK], &[], &[]),
+    // The smallest trampolines first: where none is permitted, that is known
+    // before much was loaded.
+    way(Act::LoginuidSet, &[], &[&LOGINUID_BEGIN, &LOGINUID_END], &[]),
     way(Act::Exec, &[&EXEC], &[&EXECVE, &EXECVEAT, &COMPAT_EXECVE, &COMPAT_EXECVEAT], &[]),
     way(Act::Exit, &[&EXIT], &[], &[]),
     way(Act::Open, &[], &[&OPEN, &OPEN_HANDLE, &TRUNCATE], &[]),
@@ -195,7 +198,6 @@ pub static WAYS: &[Way] = &[
     way(Act::Chown, &[], &[&CHOWN], &[]),
     way(Act::Mount, &[], &[&MOUNT, &MOVE_MOUNT, &UNMOUNT], &[]),
     way(Act::CredentialChange, &[], &[&CREDENTIALS], &[]),
-    way(Act::LoginuidSet, &[], &[&LOGINUID_BEGIN, &LOGINUID_END], &[]),
     way(Act::Ptrace, &[], &[&PTRACE], &[]),
     way(Act::Bpf, &[], &[&BPF_LOADED, &BPF_CALL], &[]),
     way(Act::ModuleLoad, &[&MODULE], &[], &[]),
