@@ -83,7 +83,7 @@ impl SensorStatus {
         v1::Status {
             plan: self.plan.to_owned(),
             hooks: describe(&self.hooks, counters.as_ref()),
-            not_covered: not_covered(&self.not_covered, counters.as_ref()),
+            not_covered: not_covered(&self.not_covered, &self.hooks, counters.as_ref()),
             version: env!("CARGO_PKG_VERSION").to_owned(),
             kernel: rustix::system::uname().release().to_string_lossy().into_owned(),
             object_sha256: object_sha256(),
@@ -167,19 +167,23 @@ fn describe(hooks: &[HookState], counters: Option<&AllCounters>) -> Vec<v1::Hook
     described
 }
 
-/// The ways around the plan, with their counts where there are any. What was
-/// counted is told even where the plan does not speak of it.
-fn not_covered(ways: &[&'static str], counters: Option<&AllCounters>) -> Vec<NotCovered> {
+/// The ways around the plan, with their counts where there are any: those that
+/// it names, and those that a hook of it counts.
+fn not_covered(
+    ways: &[&'static str],
+    hooks: &[HookState],
+    counters: Option<&AllCounters>,
+) -> Vec<NotCovered> {
     let count = |act| counters.and_then(|counters| counts(counters, act)).map(|counts| counts.not_covered);
     let mut told: Vec<NotCovered> = Vec::new();
     for what in ways {
         let count = COUNTED.iter().find(|(_, name)| name == what).and_then(|(act, _)| count(*act));
         told.push(NotCovered { what: (*what).to_owned(), count });
     }
-    for (act, what) in COUNTED {
-        let counted = count(act).filter(|&count| count > 0);
-        if counted.is_some() && !ways.contains(&what) {
-            told.push(NotCovered { what: what.to_owned(), count: counted });
+    for (act, what) in COUNTED.into_iter().filter(|(_, what)| !ways.contains(what)) {
+        let is_counted = hooks.iter().any(|hook| hook.act == act && hook.obstacle.is_none());
+        if is_counted || count(act).is_some_and(|count| count > 0) {
+            told.push(NotCovered { what: what.to_owned(), count: count(act) });
         }
     }
     told
@@ -213,7 +217,7 @@ mod tests {
         let counters =
             counters(Act::IoUringOpen, Counters { hits: 3, not_covered: 3, ..Counters::default() });
         let counts = |ways: &[&'static str]| -> Vec<(String, Option<u64>)> {
-            not_covered(ways, Some(&counters)).into_iter().map(|way| (way.what, way.count)).collect()
+            not_covered(ways, &[], Some(&counters)).into_iter().map(|way| (way.what, way.count)).collect()
         };
         let (open, connect) = (COUNTED[0].1, COUNTED[1].1);
         assert_eq!(
@@ -225,6 +229,9 @@ mod tests {
             ]
         );
         assert_eq!(counts(&[]), [(open.to_owned(), Some(3))]);
-        assert_eq!(not_covered(&[open], None)[0].count, None);
+        assert_eq!(not_covered(&[open], &[], None)[0].count, None);
+        let counting = [hook(Act::IoUringConnect, "io_uring_submit_req")];
+        let told = not_covered(&[], &counting, Some(&AllCounters::default()));
+        assert_eq!(told, [NotCovered { what: connect.to_owned(), count: Some(0) }]);
     }
 }

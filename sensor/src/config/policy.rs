@@ -28,7 +28,7 @@ pub struct PolicyConfig {
     /// Unix sockets whose connects are noise.
     #[serde(deserialize_with = "path_patterns")]
     pub ignore_sockets: Vec<String>,
-    /// Executables whose opens and connects are left out.
+    /// Executables whose acts on files and sockets are left out.
     #[serde(deserialize_with = "exact_paths")]
     pub ignore_exe: Vec<String>,
     /// Files whose opens are never noise.

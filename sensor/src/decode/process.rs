@@ -40,10 +40,11 @@ pub fn exec(
     let mut preload = Vec::new();
     if details.preload {
         preload = environment::preload(text(record, &exec.environment)?, &exec.environment, event);
-        let found = redactor.redact_texts(&mut preload);
-        event
-            .redacted
-            .extend(found.into_iter().filter(|name| !event.redacted.contains(name)).collect::<Vec<_>>());
+    }
+    for name in redactor.redact_texts(&mut preload) {
+        if !event.redacted.contains(&name) {
+            event.redacted.push(name);
+        }
     }
     let script = if exec.result < 0 || interpreter == filename { Bytes::new() } else { filename.clone() };
     let interpreters = if details.interpreters { asked_for(&script, &cwd) } else { Vec::new() };

@@ -22,6 +22,8 @@ pub struct Enricher {
     interpreters: Interpreters,
     users: Users,
     cgroups: Cgroups,
+    /// That of the first process.
+    host_mount_namespace: Option<u32>,
 }
 
 /// Whether the event goes on.
@@ -39,7 +41,8 @@ impl Enricher {
     pub fn new(redactor: &Redactor) -> Self {
         let mut processes = Processes::default();
         seed::from_proc(&mut processes, redactor);
-        Self::with(processes, Cgroups::find())
+        let host_mount_namespace = crate::pipeline::host_mount_namespace();
+        Self { host_mount_namespace, ..Self::with(processes, Cgroups::find()) }
     }
 
     /// Knows nothing of the machine it runs on: for recordings.
@@ -49,7 +52,8 @@ impl Enricher {
     }
 
     fn with(processes: Processes, cgroups: Cgroups) -> Self {
-        Self { processes, interpreters: Interpreters::default(), users: Users::default(), cgroups }
+        let (interpreters, users) = (Interpreters::default(), Users::default());
+        Self { processes, interpreters, users, cgroups, host_mount_namespace: None }
     }
 
     /// Looks at the clock, once for many events.
@@ -73,10 +77,7 @@ impl Enricher {
         self.place(event);
         attribute(event);
         self.interpreters.apply(event);
-        if let Some(Payload::Ptrace(ptrace)) = &mut event.payload {
-            let cut = describe_target(&self.processes, event.boottime_ns, ptrace);
-            event.truncated.extend(cut);
-        }
+        self.describe_target(event);
         self.apply_process(event)
     }
 
@@ -102,6 +103,22 @@ impl Enricher {
             return Enriched::Repeated;
         }
         Enriched::New
+    }
+
+    /// What the other process of a ptrace runs. Where only its number is known,
+    /// that is the caller's word for it, and means another process in a
+    /// container.
+    fn describe_target(&self, event: &mut Event) {
+        let namespace = event.place.as_ref().and_then(|place| place.mount_namespace);
+        let Some(Payload::Ptrace(Ptrace { target: Some(target), .. })) = &mut event.payload else { return };
+        let on_host = namespace.is_some() && namespace == self.host_mount_namespace;
+        if target.start_boottime_ns == 0 && !on_host {
+            return;
+        }
+        if let Some(cut) = self.processes.describe(event.boottime_ns, target) {
+            let field = format!("target.{}", cut.field);
+            event.truncated.push(Truncation { field, ..cut });
+        }
     }
 
     fn name_users(&mut self, event: &mut Event) {
@@ -130,12 +147,6 @@ impl Enricher {
     }
 }
 
-/// What the other process runs.
-fn describe_target(processes: &Processes, time_ns: u64, ptrace: &mut Ptrace) -> Option<Truncation> {
-    let cut = processes.describe(time_ns, ptrace.target.as_mut()?)?;
-    Some(Truncation { field: format!("target.{}", cut.field), ..cut })
-}
-
 /// The human is whom the kernel's login uid names. A login uid that was not
 /// set yet can be set by any process, so until the one who set it is known
 /// this is a claim of medium confidence.
@@ -156,4 +167,39 @@ fn attribute(event: &mut Event) {
         confidence: Confidence::Medium.into(),
         chain,
     });
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use activity_proto::v1::{Exec, Outcome, Place, Process};
+
+    #[test]
+    fn the_target_of_a_ptrace_is_told_where_it_is_certain_which_it_is() {
+        let mut enricher = Enricher { host_mount_namespace: Some(1), ..Enricher::knowing_nothing() };
+        let process =
+            Process { pid: 9, start_boottime_ns: 3, exe: "/usr/sbin/sshd".into(), ..Process::default() };
+        enricher.enrich(&mut Event {
+            process: Some(process),
+            outcome: Some(Outcome { success: true, errno: None }),
+            payload: Some(Payload::Exec(Exec::default())),
+            ..Event::default()
+        });
+        let mut exe_of = |start_boottime_ns, mount_namespace| {
+            let target = Some(Process { pid: 9, start_boottime_ns, ..Process::default() });
+            let mut event = Event {
+                boottime_ns: 10,
+                place: Some(Place { mount_namespace: Some(mount_namespace), ..Place::default() }),
+                payload: Some(Payload::Ptrace(Ptrace { target, ..Ptrace::default() })),
+                ..Event::default()
+            };
+            enricher.enrich(&mut event);
+            let Some(Payload::Ptrace(ptrace)) = event.payload else { unreachable!() };
+            ptrace.target.unwrap().exe
+        };
+        assert_eq!(exe_of(3, 2), "/usr/sbin/sshd");
+        assert_eq!(exe_of(4, 1), "");
+        assert_eq!(exe_of(0, 1), "/usr/sbin/sshd");
+        assert_eq!(exe_of(0, 2), "");
+    }
 }

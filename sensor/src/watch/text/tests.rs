@@ -1,5 +1,6 @@
 //! Golden files: what people get to see.
 
+mod extended;
 mod scene;
 
 use activity_proto::v1::{Event, EventType, GapReason, event::Payload};
@@ -66,8 +67,18 @@ fn hostile_names_in_a_file() {
 }
 
 #[test]
+fn acts_on_names_sockets_and_powers_at_80_columns() {
+    golden("acts_on_names_sockets_and_powers_at_80_columns", &screen(plain(Some(80)), &extended::acts()));
+}
+
+#[test]
+fn acts_on_names_sockets_and_powers_in_a_file() {
+    golden("acts_on_names_sockets_and_powers_in_a_file", &screen(plain(None), &extended::acts()));
+}
+
+#[test]
 fn no_line_wraps() {
-    let events = [scene::ordinary(), scene::nasty()].concat();
+    let events = [scene::ordinary(), scene::nasty(), extended::acts()].concat();
     for columns in 80..=200 {
         for line in screen(plain(Some(columns)), &events).lines() {
             assert!(width(line) <= columns, "{columns} columns: {line}");

@@ -63,6 +63,6 @@ pub fn loginuid_set(set: &LoginuidSet) -> Object {
         // Writing to a String does not fail.
         let _ = write!(body, " session {session}");
     }
-    let marks = if set.noticed { " [noticed later]".to_owned() } else { String::new() };
-    Object { body, keep_end: 0, marks, ..Object::default() }
+    let hint = if set.noticed { " [noticed later]".to_owned() } else { String::new() };
+    Object { body, keep_end: 0, hint, ..Object::default() }
 }

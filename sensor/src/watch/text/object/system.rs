@@ -29,7 +29,7 @@ pub fn ptrace(ptrace: &Ptrace) -> Object {
             push_exe(&mut body, target);
         }
     }
-    Object { body, keep_end: 60, ..Object::default() }
+    Object { body, keep_end: 0, ..Object::default() }
 }
 
 /// The name of a request of ptrace(2), or its number.
@@ -85,7 +85,7 @@ pub fn tamper(tamper: &Tamper) -> Object {
         body.push(' ');
         push_word(&mut body, &tamper.name);
     }
-    Object { body, keep_end: 60, ..Object::default() }
+    Object { body, keep_end: 0, ..Object::default() }
 }
 
 fn named(name: &[u8]) -> String {
