@@ -53,14 +53,9 @@ pub struct Machine<'a> {
     pub initramfs: &'a Path,
     /// Its memory in MiB.
     pub memory: u32,
-    /// Its first process: the agent unless the whole system is there.
-    pub init: &'a str,
     /// Nothing on standard output for so long is an error.
     pub patience: Option<Duration>,
 }
-
-/// The agent as first process.
-pub const AGENT_FIRST: &str = AGENT;
 
 /// How an attempt ended.
 enum End {
@@ -132,7 +127,7 @@ impl Machine<'_> {
         qemu.arg("-m").arg(self.memory.to_string());
         qemu.args(["-nodefaults", "-display", "none", "-no-reboot", "-net", "none"]);
         qemu.arg("-kernel").arg(&self.kernel.image).arg("-initrd").arg(self.initramfs);
-        qemu.arg("-append").arg(format!("console=ttyS0 panic=-1 quiet rdinit={}", self.init));
+        qemu.arg("-append").arg(format!("console=ttyS0 panic=-1 quiet rdinit={AGENT}"));
         qemu.arg("-serial").arg(format!("file:{}", self.log("console")?.display()));
         for port in PORTS {
             qemu.arg("-serial").arg(format!("unix:{}", private.join(port).display()));

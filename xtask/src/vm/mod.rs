@@ -3,6 +3,7 @@
 mod base;
 mod boot;
 mod capture;
+mod debian;
 pub mod guest;
 mod initramfs;
 mod job;
@@ -17,7 +18,7 @@ use std::path::PathBuf;
 
 use clap::{Args, ValueEnum};
 
-use self::{kernel::Kernel, plan::PlanChoice, suite::Suite};
+use self::{capture::Rootfs, kernel::Kernel, plan::PlanChoice, suite::Suite};
 use crate::{
     exit::{self, Result, failure},
     run::signals,
@@ -66,6 +67,9 @@ pub struct Arguments {
     /// object a line.
     #[arg(long, value_name = "FILE", requires = "run")]
     capture: Option<PathBuf>,
+    /// What the script finds around it.
+    #[arg(long, value_enum, requires = "run", default_value_t = Rootfs::Minimal)]
+    rootfs: Rootfs,
 }
 
 /// `--kernel`.
@@ -110,8 +114,14 @@ pub fn run(arguments: Arguments) -> Result {
             &[plan] => plan,
             _ => return Err(failure(exit::USAGE, "a script runs once: name one --plan")),
         };
-        let request =
-            capture::Request { kernel, plan, script, include: arguments.include, capture: arguments.capture };
+        let request = capture::Request {
+            rootfs: arguments.rootfs,
+            kernel,
+            plan,
+            script,
+            include: arguments.include,
+            capture: arguments.capture,
+        };
         return capture::run(&request, &signals()?);
     }
     let suite = Suite::build(suite::Selection { filters: arguments.filter, long: arguments.long })?;

@@ -11,7 +11,7 @@ use anyhow::Context;
 
 use super::{
     base,
-    boot::{AGENT_FIRST, Machine, Said},
+    boot::{Machine, Said},
     initramfs,
     job::{Job, MARK_ENDED, MARK_PLAN, SuiteJob},
     kernel::{self, Kernel},
@@ -79,7 +79,6 @@ impl Suite {
             kernel: &fetched,
             initramfs: &archive,
             memory: MEMORY,
-            init: AGENT_FIRST,
             patience: Some(PATIENCE),
         };
         println!("guest {kernel}: Linux {}", fetched.release);
@@ -116,7 +115,9 @@ impl Suite {
             tree.program(program)?;
         }
         // A test reads it where it lies in the checkout.
-        tree.host(&checkout::root().join("packaging/config.toml"))?;
+        for path in ["tests", "packaging/config.toml"] {
+            tree.host(&checkout::root().join(path))?;
+        }
         tree.libraries()?;
         Ok(tree)
     }

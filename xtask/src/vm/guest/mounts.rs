@@ -49,8 +49,8 @@ pub fn make() -> Result {
 /// The very first root cannot be exchanged for another; on a real machine it
 /// lies hidden below the root that is used. So it is here: the same files,
 /// mounted once more above.
-fn leave_first_root() -> Result {
-    let _ = fs::create_dir("/root-above");
+pub fn leave_first_root() -> Result {
+    fs::create_dir_all("/root-above")?;
     mount_bind("/", "/root-above")?;
     chdir("/root-above")?;
     mount_move(".", "/")?;
