@@ -31,6 +31,9 @@ const LOOK: Duration = Duration::from_millis(100);
 /// How much of the console is shown.
 const TAIL: usize = 25;
 
+/// The code after Ctrl-C, as a shell tells it.
+pub const STOPPED: u8 = 130;
+
 /// What a guest sends.
 pub enum Said {
     /// Standard output of what is run.
@@ -94,7 +97,7 @@ impl Machine<'_> {
                 Err(RecvTimeoutError::Timeout) => {}
             }
             if signals.try_iter().any(|signal| signal != SIGCHLD) {
-                bail!("stopped");
+                return Err(failure(STOPPED, "stopped"));
             }
             if guest.heard.elapsed() > SILENCE {
                 break;

@@ -11,14 +11,19 @@ use anyhow::Context;
 
 use super::{
     base,
-    boot::{Machine, Said},
+    boot::{Machine, STOPPED, Said},
     initramfs,
     job::{Job, MARK_ENDED, MARK_PLAN, SuiteJob},
     kernel::{self, Kernel},
     plan::Plan,
     targets::{self, Targets},
 };
-use crate::{checkout, exit::Result, step::elapsed, tally::Tally};
+use crate::{
+    checkout,
+    exit::{self, Result},
+    step::elapsed,
+    tally::Tally,
+};
 
 /// How many times slower than a machine a guest is: the tests wait that much
 /// longer before they give up.
@@ -49,6 +54,11 @@ impl Suite {
     /// Builds what is needed.
     pub fn build(selection: Selection) -> Result<Self> {
         Ok(Self { sensor: targets::sensor()?, targets: targets::tests()?, selection })
+    }
+
+    /// What `cargo test` has built of the whole workspace.
+    pub fn of_built(selection: Selection) -> Result<Self> {
+        Ok(Self { sensor: targets::built_sensor(), targets: targets::tests()?, selection })
     }
 
     /// Runs the tests on that kernel with each of the plans, in one boot. What
@@ -85,9 +95,13 @@ impl Suite {
         let mut results = Results::new(kernel);
         let ended = machine.run(signals, |said| results.hear(&said));
         results.finish();
-        if let Err(error) = ended {
-            eprintln!("vm: {error:#}");
-            results.lost(&known);
+        match ended {
+            Err(error) if exit::code(&error) == STOPPED => return Err(error),
+            Err(error) => {
+                eprintln!("vm: {error:#}");
+                results.lost(&known);
+            }
+            Ok(_) => {}
         }
         for Of { plan, tally: of_plan, .. } in results.done {
             println!("guest {kernel} {plan}: {}", of_plan.line());
