@@ -99,7 +99,7 @@ impl Suite {
             Err(error) if exit::code(&error) == STOPPED => return Err(error),
             Err(error) => {
                 eprintln!("vm: {error:#}");
-                results.lost(&known);
+                results.lost(&known, self.targets.tests.len());
             }
             Ok(_) => {}
         }
@@ -198,15 +198,47 @@ impl Results {
         Ok(())
     }
 
-    /// The guest ended before its time.
-    fn lost(&mut self, plans: &[Plan]) {
+    /// The guest ended before its time: so did each plan that is not through
+    /// with as many programs.
+    fn lost(&mut self, plans: &[Plan], programs: usize) {
         for plan in plans {
             if !self.done.iter().any(|of| of.plan == plan.name()) {
                 self.done.push(Of { plan: plan.name().to_owned(), tally: Tally::default(), ended: 0 });
             }
         }
-        if let Some(of) = self.done.last_mut() {
+        for of in self.done.iter_mut().filter(|of| of.ended < programs) {
             of.tally.fail("the guest ended before the tests did");
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn each_plan_has_its_own_counts_and_a_guest_that_dies_fails_what_is_left() {
+        let mut results = Results::new(Kernel::V6_1);
+        let output = "#guest-plan tracepoint\ntest a ... ok\ntest result: ok. 1 passed; 0 failed\n\
+            #guest-ended 0 /t/live\n#guest-plan trampoline\ntest a ... FAI";
+        for part in output.as_bytes().chunks(7) {
+            results.hear(&Said::Out(part.to_vec())).unwrap();
+        }
+        results.finish();
+        results.lost(&[Plan::Tracepoint, Plan::Trampoline], 1);
+        let lines: Vec<_> = results.done.iter().map(|of| (of.plan.as_str(), of.tally.line())).collect();
+        let wanted = [
+            ("tracepoint", "1 passed, 0 failed, 0 skipped"),
+            ("trampoline", "0 passed, 1 failed, 0 skipped"),
+        ];
+        assert_eq!(lines, wanted.map(|(plan, line)| (plan, line.to_owned())));
+    }
+
+    #[test]
+    fn a_test_program_that_dies_is_a_failure() {
+        let mut results = Results::new(Kernel::Newest);
+        let output = b"#guest-plan auto\n#guest-ended -1 /t/live\n#guest-ended 101 /t/evasion\n";
+        results.hear(&Said::Out(output.to_vec())).unwrap();
+        assert_eq!(results.done[0].tally.failed, ["/t/live (status -1)"]);
     }
 }

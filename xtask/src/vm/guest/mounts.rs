@@ -34,6 +34,10 @@ pub fn make() -> Result {
     for (kind, place, options) in FILE_SYSTEMS {
         // Those of the kernel's own have a place already.
         let _ = fs::create_dir_all(place);
+        // A checkout may lie in /tmp, and its programs with it.
+        if kind == "tmpfs" && fs::read_dir(place).is_ok_and(|mut entries| entries.next().is_some()) {
+            continue;
+        }
         let options = std::ffi::CString::new(options)?;
         match mount(kind, place, kind, MountFlags::empty(), options.as_c_str()) {
             Err(Errno::NODEV) => eprintln!("guest: this kernel has no {kind}"),
