@@ -48,8 +48,10 @@ enum Verb {
     /// The collector keeps what it receives in target/run-store, also after the end.
     Run,
     /// Run every check and test; what cannot run here is listed with its reason.
+    ///
+    /// A few of the end-to-end tests then run once more in virtual machines with other kernels, as `vm` does.
     Test {
-        /// Also the tests that take long: full counts and soaks.
+        /// Also the tests that take long: full counts and soaks, and all tests in the virtual machines.
         #[arg(long)]
         long: bool,
     },

@@ -24,6 +24,7 @@ use crate::{
     exit::{Result, failure},
     lint, setup,
     tally::Tally,
+    vm,
 };
 
 /// `cargo xtask test`.
@@ -31,6 +32,7 @@ pub fn run(long: bool) -> Result {
     let mut tally = Tally::default();
     checks(&mut tally);
     tests(long, &mut tally)?;
+    vm::test(long, &mut tally)?;
 
     println!("{}", tally.summary());
     // Nothing follows the line that counts.

@@ -71,7 +71,7 @@ fn settings(tree: &mut Tree) {
     ] {
         tree.directory(directory, mode);
     }
-    for directory in ["/var/lib", "/var/tmp", "/mnt", "/home", "/etc/sudoers.d", "/root-above"] {
+    for directory in ["/var/lib", "/var/tmp", "/mnt", "/home", "/etc/sudoers.d"] {
         tree.directory(directory, 0o755);
     }
     tree.link("/var/run", "/run");

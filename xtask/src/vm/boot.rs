@@ -31,6 +31,9 @@ const LOOK: Duration = Duration::from_millis(100);
 /// How much of the console is shown.
 const TAIL: usize = 25;
 
+/// The code after Ctrl-C, as a shell tells it.
+pub const STOPPED: u8 = 130;
+
 /// What a guest sends.
 pub enum Said {
     /// Standard output of what is run.
@@ -53,14 +56,9 @@ pub struct Machine<'a> {
     pub initramfs: &'a Path,
     /// Its memory in MiB.
     pub memory: u32,
-    /// Its first process: the agent unless the whole system is there.
-    pub init: &'a str,
     /// Nothing on standard output for so long is an error.
     pub patience: Option<Duration>,
 }
-
-/// The agent as first process.
-pub const AGENT_FIRST: &str = AGENT;
 
 /// How an attempt ended.
 enum End {
@@ -99,7 +97,7 @@ impl Machine<'_> {
                 Err(RecvTimeoutError::Timeout) => {}
             }
             if signals.try_iter().any(|signal| signal != SIGCHLD) {
-                bail!("stopped");
+                return Err(failure(STOPPED, "stopped"));
             }
             if guest.heard.elapsed() > SILENCE {
                 break;
@@ -132,7 +130,7 @@ impl Machine<'_> {
         qemu.arg("-m").arg(self.memory.to_string());
         qemu.args(["-nodefaults", "-display", "none", "-no-reboot", "-net", "none"]);
         qemu.arg("-kernel").arg(&self.kernel.image).arg("-initrd").arg(self.initramfs);
-        qemu.arg("-append").arg(format!("console=ttyS0 panic=-1 quiet rdinit={}", self.init));
+        qemu.arg("-append").arg(format!("console=ttyS0 panic=-1 quiet rdinit={AGENT}"));
         qemu.arg("-serial").arg(format!("file:{}", self.log("console")?.display()));
         for port in PORTS {
             qemu.arg("-serial").arg(format!("unix:{}", private.join(port).display()));

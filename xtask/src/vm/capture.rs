@@ -10,11 +10,12 @@ use std::{
 };
 
 use anyhow::{Context, bail};
+use clap::ValueEnum;
 
 use super::{
     base,
-    boot::{AGENT_FIRST, Machine, Said},
-    initramfs,
+    boot::{Machine, Said},
+    debian, initramfs,
     job::{Job, ScriptJob},
     kernel::{self, Kernel},
     plan::Plan,
@@ -25,11 +26,31 @@ use crate::exit::{Result, failure};
 
 /// Where script and included files lie in a guest.
 const PLACE: &str = "/root";
-/// Memory of a guest, in MiB.
-const MEMORY: u32 = 2048;
+
+/// The system that a script finds.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
+pub enum Rootfs {
+    /// Programs of this machine and busybox, without services.
+    Minimal,
+    /// A whole Debian with systemd, logind, sshd, sudo, cron, at and tmux; the sensor runs as its package's
+    /// service. Making it takes root and half a minute, once.
+    Debian,
+}
+
+impl Rootfs {
+    /// What such a guest needs, in MiB.
+    fn memory(self) -> u32 {
+        match self {
+            Self::Minimal => 2048,
+            Self::Debian => 3072,
+        }
+    }
+}
 
 /// What to run where.
 pub struct Request {
+    /// The system.
+    pub rootfs: Rootfs,
     /// The kernel.
     pub kernel: Kernel,
     /// The sensor's plan.
@@ -47,28 +68,14 @@ pub struct Request {
 pub fn run(request: &Request, signals: &Receiver<i32>) -> Result {
     let fetched = kernel::fetch(request.kernel)?;
     let sensor = request.capture.as_ref().map(|_| targets::sensor()).transpose()?;
-    let job = ScriptJob {
-        script: inside(&request.script)?,
-        sensor: sensor.as_ref().map(|path| path.display().to_string()),
-        plan: request.plan.name().to_owned(),
-    };
-    let mut tree = base::tree(&Job::Script(job))?;
-    for file in request.include.iter().chain([&request.script]) {
-        include(&mut tree, file)?;
-    }
-    if let Some(sensor) = &sensor {
-        tree.program(sensor)?;
-    }
-    tree.libraries()?;
     let private = tempfile::Builder::new().prefix("activity-vm-").tempdir()?;
     let archive = private.path().join("initramfs");
-    initramfs::write(&tree, &archive)?;
+    write(request, sensor.as_deref(), &archive)?;
     let machine = Machine {
         name: format!("{} script", request.kernel),
         kernel: &fetched,
         initramfs: &archive,
-        memory: MEMORY,
-        init: AGENT_FIRST,
+        memory: request.rootfs.memory(),
         patience: None,
     };
     eprintln!("vm: booting Linux {}", fetched.release);
@@ -92,6 +99,30 @@ pub fn run(request: &Request, signals: &Receiver<i32>) -> Result {
         // The script has said what it had to say.
         code => Err(failure(code.unwrap_or(1), "")),
     }
+}
+
+/// Writes the guest's files.
+fn write(request: &Request, sensor: Option<&Path>, to: &Path) -> Result {
+    let system = request.rootfs == Rootfs::Debian;
+    let installed = if system { Some(debian::installed()) } else { sensor.map(Path::to_path_buf) };
+    let job = Job::Script(ScriptJob {
+        script: inside(&request.script)?,
+        sensor: sensor.and(installed).map(|path| path.display().to_string()),
+        plan: request.plan.name().to_owned(),
+        system,
+    });
+    let mut tree = if system { debian::above(&job, sensor)? } else { base::tree(&job)? };
+    for file in request.include.iter().chain([&request.script]) {
+        include(&mut tree, file)?;
+    }
+    if system {
+        return debian::write(&tree, to);
+    }
+    if let Some(sensor) = sensor {
+        tree.program(sensor)?;
+    }
+    tree.libraries()?;
+    initramfs::write(&tree, to)
 }
 
 fn put(to: &mut impl std::io::Write, bytes: &[u8]) -> Result {

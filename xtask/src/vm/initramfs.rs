@@ -1,9 +1,9 @@
 //! A tree as the archive that a kernel unpacks into its first file system.
 
 use std::{
-    fs::{self, File},
-    io::{BufWriter, Write},
-    os::unix::ffi::OsStrExt as _,
+    fs::{self, DirEntry, File},
+    io::{self, BufWriter, Write},
+    os::unix::{ffi::OsStrExt as _, fs::MetadataExt as _},
     path::Path,
 };
 
@@ -45,6 +45,40 @@ pub fn append(tree: &Tree, file: File) -> Result {
     put(&mut archive, console, ModeFileType::Char, b"")?;
     trailer(&mut archive)?;
     archive.flush()?;
+    Ok(())
+}
+
+/// Writes a directory as the root of an archive, with owners and modes. Of what
+/// is neither file, directory nor link there is nothing to keep.
+pub fn pack(root: &Path, to: &Path) -> Result {
+    let mut archive = BufWriter::new(File::create(to).with_context(|| to.display().to_string())?);
+    let mut next = 1;
+    descend(&mut archive, root, root, &mut next)?;
+    trailer(&mut archive)?;
+    archive.flush()?;
+    Ok(())
+}
+
+fn descend(archive: &mut impl Write, root: &Path, dir: &Path, next: &mut u32) -> Result {
+    let mut entries: Vec<_> =
+        fs::read_dir(dir).with_context(|| dir.display().to_string())?.collect::<io::Result<_>>()?;
+    entries.sort_by_key(DirEntry::file_name);
+    for path in entries.iter().map(DirEntry::path) {
+        let metadata = fs::symlink_metadata(&path).with_context(|| path.display().to_string())?;
+        let name =
+            path.strip_prefix(root)?.to_str().with_context(|| format!("{} is not UTF-8", path.display()))?;
+        let entry = Builder::new(name).ino(*next).mode(metadata.mode() & 0o7777);
+        let entry = entry.uid(metadata.uid()).gid(metadata.gid());
+        *next = next.saturating_add(1);
+        if metadata.is_dir() {
+            put(archive, entry, ModeFileType::Directory, b"")?;
+            descend(archive, root, &path, next)?;
+        } else if metadata.is_symlink() {
+            put(archive, entry, ModeFileType::Symlink, fs::read_link(&path)?.as_os_str().as_bytes())?;
+        } else if metadata.is_file() {
+            put(archive, entry, ModeFileType::Regular, &fs::read(&path)?)?;
+        }
+    }
     Ok(())
 }
 

@@ -68,6 +68,9 @@ pub struct ScriptJob {
     pub sensor: Option<String>,
     /// For the sensor.
     pub plan: String,
+    /// Whether a whole system is there, whose first process is its own and
+    /// which runs the sensor as a service.
+    pub system: bool,
 }
 
 impl Job {
@@ -88,13 +91,14 @@ impl Job {
                 job.programs.iter().try_for_each(|program| line("program", program))?;
                 job.filters.iter().try_for_each(|filter| line("filter", filter))?;
                 job.environment.iter().try_for_each(|setting| line("environment", setting))?;
-                line("long", if job.long { "yes" } else { "no" })?;
+                line("long", yes_or_no(job.long))?;
             }
             Self::Script(job) => {
                 line("do", "script")?;
                 line("script", &job.script)?;
                 job.sensor.iter().try_for_each(|sensor| line("sensor", sensor))?;
                 line("plan", &job.plan)?;
+                line("system", yes_or_no(job.system))?;
             }
         }
         Ok(text)
@@ -108,23 +112,29 @@ impl Job {
             of_key.map(|(_, value)| (*value).to_owned()).collect()
         };
         let one = |key: &str| all(key).into_iter().next();
+        let is = |key: &str| one(key).is_some_and(|value| value == yes_or_no(true));
         let job = match one("do").as_deref() {
             Some("suite") => Self::Suite(SuiteJob {
                 plans: all("plan"),
                 programs: all("program"),
                 filters: all("filter"),
                 environment: all("environment"),
-                long: one("long").is_some_and(|long| long == "yes"),
+                long: is("long"),
             }),
             Some("script") => Self::Script(ScriptJob {
                 script: one("script").context("the job names no script")?,
                 sensor: one("sensor"),
                 plan: one("plan").unwrap_or_else(|| "auto".to_owned()),
+                system: is("system"),
             }),
             _ => bail!("this is not a job for a guest"),
         };
         Ok(job)
     }
+}
+
+fn yes_or_no(value: bool) -> &'static str {
+    if value { "yes" } else { "no" }
 }
 
 #[cfg(test)]
@@ -141,8 +151,12 @@ mod tests {
             long: true,
         });
         let sensor = Some("/t/activity-sensor".to_owned());
-        let script =
-            Job::Script(ScriptJob { script: "/root/s.sh".to_owned(), sensor, plan: "auto".to_owned() });
+        let script = Job::Script(ScriptJob {
+            script: "/root/s.sh".to_owned(),
+            sensor,
+            plan: "auto".to_owned(),
+            system: true,
+        });
         for job in [suite, script] {
             assert_eq!(Job::from_text(&job.to_text().unwrap()).unwrap(), job);
         }

@@ -46,6 +46,14 @@ pub struct Mirror {
     pub signed_by: Option<String>,
 }
 
+impl Mirror {
+    /// A source for apt that has this suite instead.
+    pub fn source(&self, suite: &str) -> String {
+        let signed_by = self.signed_by.iter().map(|keys| format!("Signed-By: {keys}\n")).collect::<String>();
+        format!("Types: deb\nURIs: {}\nSuites: {suite}\nComponents: main\n{signed_by}", self.uri)
+    }
+}
+
 /// The mirror that this machine uses.
 pub fn configured() -> Result<Mirror> {
     let sources = source_files(Path::new(CONFIGURED));
@@ -151,7 +159,7 @@ impl Suite {
             let path = dir.join(sub);
             fs::create_dir_all(&path).with_context(|| path.display().to_string())?;
         }
-        fs::write(dir.join("sources/debian.sources"), stanza(&mirror, name))?;
+        fs::write(dir.join("sources/debian.sources"), mirror.source(name))?;
         fs::write(dir.join("apt.conf"), settings(dir))?;
         let suite = Self { name, dir: dir.to_owned() };
         let mut update = suite.apt("apt-get");
@@ -209,11 +217,6 @@ fn settings(dir: &Path) -> String {
     )
 }
 
-fn stanza(mirror: &Mirror, suite: &str) -> String {
-    let signed_by = mirror.signed_by.iter().map(|keys| format!("Signed-By: {keys}\n")).collect::<String>();
-    format!("Types: deb\nURIs: {}\nSuites: {suite}\nComponents: main\n{signed_by}", mirror.uri)
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -254,7 +257,7 @@ mod tests {
         let text = "Types: deb\nURIs: http://a.example/debian\nSuites: trixie\nComponents: main\n\
             Signed-By:\n -----BEGIN PGP PUBLIC KEY BLOCK-----\n .\n mQ\n -----END PGP PUBLIC KEY BLOCK-----\n";
         let found = from_stanzas(text);
-        let ours = stanza(&found[0], "sid");
+        let ours = found[0].source("sid");
         assert!(
             ours.contains("Suites: sid\n") && ours.contains("\n -----BEGIN") && ours.contains("\n mQ\n"),
             "{ours}"

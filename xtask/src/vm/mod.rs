@@ -3,6 +3,7 @@
 mod base;
 mod boot;
 mod capture;
+mod debian;
 pub mod guest;
 mod initramfs;
 mod job;
@@ -17,7 +18,7 @@ use std::path::PathBuf;
 
 use clap::{Args, ValueEnum};
 
-use self::{kernel::Kernel, plan::PlanChoice, suite::Suite};
+use self::{capture::Rootfs, kernel::Kernel, plan::PlanChoice, suite::Suite};
 use crate::{
     exit::{self, Result, failure},
     run::signals,
@@ -40,6 +41,15 @@ emulated: everything takes 10 to 20 times as long there. Logs are in log/vm-* th
 
 In a guest, the script lies in /root with what is included; programs are this machine's own, with busybox for \
 the rest. Exit codes: the script's own with --run; else 0 fine, 1 a test failed.";
+
+/// Tests that together need every hook to work on a kernel.
+const CORE: [&str; 5] = [
+    "what_a_person_does_is_in_the_stream",
+    "a_failed_open_has_its_error",
+    "a_script_names_both",
+    "a_program_that_cannot_be_started",
+    "doctor_is_content",
+];
 
 /// What `cargo xtask vm` takes.
 #[derive(Debug, Args)]
@@ -66,6 +76,9 @@ pub struct Arguments {
     /// object a line.
     #[arg(long, value_name = "FILE", requires = "run")]
     capture: Option<PathBuf>,
+    /// What the script finds around it.
+    #[arg(long, value_enum, requires = "run", default_value_t = Rootfs::Minimal)]
+    rootfs: Rootfs,
 }
 
 /// `--kernel`.
@@ -110,8 +123,14 @@ pub fn run(arguments: Arguments) -> Result {
             &[plan] => plan,
             _ => return Err(failure(exit::USAGE, "a script runs once: name one --plan")),
         };
-        let request =
-            capture::Request { kernel, plan, script, include: arguments.include, capture: arguments.capture };
+        let request = capture::Request {
+            rootfs: arguments.rootfs,
+            kernel,
+            plan,
+            script,
+            include: arguments.include,
+            capture: arguments.capture,
+        };
         return capture::run(&request, &signals()?);
     }
     let suite = Suite::build(suite::Selection { filters: arguments.filter, long: arguments.long })?;
@@ -123,6 +142,21 @@ pub fn run(arguments: Arguments) -> Result {
     }
     println!("{}", tally.summary());
     if tally.failed.is_empty() { Ok(()) } else { Err(failure(1, "")) }
+}
+
+/// What `cargo xtask test` runs in guests, after everything was built: a few
+/// tests that touch every hook, or with `long` all of them. Where guests cannot
+/// be had they count as skipped.
+pub fn test(long: bool, tally: &mut Tally) -> Result {
+    if let Err(error) = tools() {
+        tally.skip("guests with other kernels", &format!("{error:#}"));
+        return Ok(());
+    }
+    let filters = if long { &[][..] } else { &CORE };
+    let filters = filters.iter().map(|&name| name.to_owned()).collect();
+    let suite = Suite::of_built(suite::Selection { filters, long })?;
+    let signals = signals()?;
+    Kernel::ALL.iter().try_for_each(|&kernel| suite.run(kernel, kernel.plans(), &signals, tally))
 }
 
 /// What guests need of this machine beside what building needs.

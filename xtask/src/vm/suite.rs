@@ -11,14 +11,19 @@ use anyhow::Context;
 
 use super::{
     base,
-    boot::{AGENT_FIRST, Machine, Said},
+    boot::{Machine, STOPPED, Said},
     initramfs,
     job::{Job, MARK_ENDED, MARK_PLAN, SuiteJob},
     kernel::{self, Kernel},
     plan::Plan,
     targets::{self, Targets},
 };
-use crate::{checkout, exit::Result, step::elapsed, tally::Tally};
+use crate::{
+    checkout,
+    exit::{self, Result},
+    step::elapsed,
+    tally::Tally,
+};
 
 /// How many times slower than a machine a guest is: the tests wait that much
 /// longer before they give up.
@@ -51,6 +56,11 @@ impl Suite {
         Ok(Self { sensor: targets::sensor()?, targets: targets::tests()?, selection })
     }
 
+    /// What `cargo test` has built of the whole workspace.
+    pub fn of_built(selection: Selection) -> Result<Self> {
+        Ok(Self { sensor: targets::built_sensor(), targets: targets::tests()?, selection })
+    }
+
     /// Runs the tests on that kernel with each of the plans, in one boot. What
     /// came of it is added to the tally, under names such as
     /// `guest 6.1 tracepoint: files::…`.
@@ -79,16 +89,19 @@ impl Suite {
             kernel: &fetched,
             initramfs: &archive,
             memory: MEMORY,
-            init: AGENT_FIRST,
             patience: Some(PATIENCE),
         };
         println!("guest {kernel}: Linux {}", fetched.release);
         let mut results = Results::new(kernel);
         let ended = machine.run(signals, |said| results.hear(&said));
         results.finish();
-        if let Err(error) = ended {
-            eprintln!("vm: {error:#}");
-            results.lost(&known);
+        match ended {
+            Err(error) if exit::code(&error) == STOPPED => return Err(error),
+            Err(error) => {
+                eprintln!("vm: {error:#}");
+                results.lost(&known, self.targets.tests.len());
+            }
+            Ok(_) => {}
         }
         for Of { plan, tally: of_plan, .. } in results.done {
             println!("guest {kernel} {plan}: {}", of_plan.line());
@@ -116,7 +129,9 @@ impl Suite {
             tree.program(program)?;
         }
         // A test reads it where it lies in the checkout.
-        tree.host(&checkout::root().join("packaging/config.toml"))?;
+        for path in ["tests", "packaging/config.toml"] {
+            tree.host(&checkout::root().join(path))?;
+        }
         tree.libraries()?;
         Ok(tree)
     }
@@ -183,15 +198,47 @@ impl Results {
         Ok(())
     }
 
-    /// The guest ended before its time.
-    fn lost(&mut self, plans: &[Plan]) {
+    /// The guest ended before its time: so did each plan that is not through
+    /// with as many programs.
+    fn lost(&mut self, plans: &[Plan], programs: usize) {
         for plan in plans {
             if !self.done.iter().any(|of| of.plan == plan.name()) {
                 self.done.push(Of { plan: plan.name().to_owned(), tally: Tally::default(), ended: 0 });
             }
         }
-        if let Some(of) = self.done.last_mut() {
+        for of in self.done.iter_mut().filter(|of| of.ended < programs) {
             of.tally.fail("the guest ended before the tests did");
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn each_plan_has_its_own_counts_and_a_guest_that_dies_fails_what_is_left() {
+        let mut results = Results::new(Kernel::V6_1);
+        let output = "#guest-plan tracepoint\ntest a ... ok\ntest result: ok. 1 passed; 0 failed\n\
+            #guest-ended 0 /t/live\n#guest-plan trampoline\ntest a ... FAI";
+        for part in output.as_bytes().chunks(7) {
+            results.hear(&Said::Out(part.to_vec())).unwrap();
+        }
+        results.finish();
+        results.lost(&[Plan::Tracepoint, Plan::Trampoline], 1);
+        let lines: Vec<_> = results.done.iter().map(|of| (of.plan.as_str(), of.tally.line())).collect();
+        let wanted = [
+            ("tracepoint", "1 passed, 0 failed, 0 skipped"),
+            ("trampoline", "0 passed, 1 failed, 0 skipped"),
+        ];
+        assert_eq!(lines, wanted.map(|(plan, line)| (plan, line.to_owned())));
+    }
+
+    #[test]
+    fn a_test_program_that_dies_is_a_failure() {
+        let mut results = Results::new(Kernel::Newest);
+        let output = b"#guest-plan auto\n#guest-ended -1 /t/live\n#guest-ended 101 /t/evasion\n";
+        results.hear(&Said::Out(output.to_vec())).unwrap();
+        assert_eq!(results.done[0].tally.failed, ["/t/live (status -1)"]);
     }
 }

@@ -26,7 +26,12 @@ pub struct Targets {
 /// The sensor's program, built.
 pub fn sensor() -> Result<PathBuf> {
     build::finish(&mut build::command(&[SENSOR], Profile::Trial))?;
-    Ok(checkout::program(Profile::Trial.name(), SENSOR))
+    Ok(built_sensor())
+}
+
+/// The sensor's program where it is built.
+pub fn built_sensor() -> PathBuf {
+    checkout::program(Profile::Trial.name(), SENSOR)
 }
 
 /// The test programs, built with the features that `cargo xtask test` uses.

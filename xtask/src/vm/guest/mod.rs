@@ -1,10 +1,12 @@
 //! The agent: this same program inside a guest, there the first process or
 //! started by the system.
 //!
-//! As the first process it makes the file systems, starts itself anew for the
+//! As the first process of a small guest it makes the file systems, starts itself anew for the
 //! job and takes care of orphans until that is done; then the machine is
-//! switched off.
+//! switched off. Where a whole system is there, it only changes the root and
+//! leaves its place to systemd, which starts it again when all is up.
 
+mod capture;
 mod mounts;
 mod report;
 mod script;
@@ -24,11 +26,13 @@ use rustix::{
 };
 
 use self::report::Report;
-use super::job::{AGENT, JOB, Job};
+use super::job::{AGENT, JOB, Job, ScriptJob};
 use crate::exit::Result;
 
 /// The name that the guest's machine has.
 const HOST_NAME: &[u8] = b"guest";
+/// The first process of a whole system.
+const SYSTEM: &str = "/sbin/init";
 /// The argument that has the job done.
 const DO: &str = "job";
 
@@ -58,6 +62,10 @@ pub fn main() -> ExitCode {
 }
 
 fn first_process() -> Result {
+    if matches!(job(), Ok(Job::Script(ScriptJob { system: true, .. }))) {
+        mounts::leave_first_root().context("the root")?;
+        return Err(Command::new(SYSTEM).exec()).context(SYSTEM);
+    }
     let done = mounts::make().and_then(|()| {
         sethostname(HOST_NAME)?;
         loopback()?;
@@ -102,9 +110,13 @@ fn command(program: impl AsRef<std::ffi::OsStr>) -> Command {
     command
 }
 
+fn job() -> Result<Job> {
+    Job::from_text(&fs::read_to_string(JOB).context(JOB)?)
+}
+
 fn work() -> Result {
     let report = Report::open()?;
-    let done = fs::read_to_string(JOB).context(JOB).and_then(|text| match Job::from_text(&text)? {
+    let done = job().and_then(|job| match job {
         Job::Suite(job) => suite::run(&job, &report),
         Job::Script(job) => script::run(&job, &report),
     });

@@ -34,6 +34,10 @@ pub fn make() -> Result {
     for (kind, place, options) in FILE_SYSTEMS {
         // Those of the kernel's own have a place already.
         let _ = fs::create_dir_all(place);
+        // A checkout may lie in /tmp, and its programs with it.
+        if kind == "tmpfs" && fs::read_dir(place).is_ok_and(|mut entries| entries.next().is_some()) {
+            continue;
+        }
         let options = std::ffi::CString::new(options)?;
         match mount(kind, place, kind, MountFlags::empty(), options.as_c_str()) {
             Err(Errno::NODEV) => eprintln!("guest: this kernel has no {kind}"),
@@ -49,8 +53,8 @@ pub fn make() -> Result {
 /// The very first root cannot be exchanged for another; on a real machine it
 /// lies hidden below the root that is used. So it is here: the same files,
 /// mounted once more above.
-fn leave_first_root() -> Result {
-    let _ = fs::create_dir("/root-above");
+pub fn leave_first_root() -> Result {
+    fs::create_dir_all("/root-above")?;
     mount_bind("/", "/root-above")?;
     chdir("/root-above")?;
     mount_move(".", "/")?;
