@@ -20,7 +20,7 @@ pub fn count(short: usize, long: usize) -> usize {
 /// that it was all: after the act's end it is given more only if more comes.
 pub fn play(
     act: &str,
-    count: usize,
+    arguments: &[usize],
     sensor: &Sensor,
     person: Person,
     mut take: impl FnMut(Vec<Event>),
@@ -29,7 +29,7 @@ pub fn play(
     fs::create_dir(&directory).unwrap();
     let mut stream: Subscription = sensor.follow(&person);
     let mut command = Command::new(evade());
-    command.arg(act).arg(&directory).arg(count.to_string());
+    command.arg(act).arg(&directory).args(arguments.iter().map(ToString::to_string));
     let mut program = person.act(|| Program::start(&mut command));
     let mut received = |stream: &mut Subscription| {
         stream.read_what_is_there();
@@ -109,7 +109,7 @@ fn race(act: &str, files: [&str; 2], count: usize) -> (Tally, Vec<u64>) {
     let mut opens: Vec<Event> = Vec::new();
     let mut tally = Tally::default();
     let mut inodes = None;
-    let report = play(act, count, &sensor, person, |events| {
+    let report = play(act, &[count], &sensor, person, |events| {
         opens.extend(events.into_iter().filter(|event| event.process.is_none() || event.open().is_some()));
         let found = inodes.or_else(|| inodes_of(&names));
         inodes = found;

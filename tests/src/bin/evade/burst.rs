@@ -5,6 +5,7 @@ use std::{
     io::Write as _,
     os::unix::fs::FileExt as _,
     process::Command,
+    time::{Duration, Instant},
 };
 
 use crate::{Act, Scene, tell};
@@ -12,11 +13,12 @@ use crate::{Act, Scene, tell};
 pub const ACTS: &[(&str, Act)] = &[("burst", burst)];
 
 /// So many processes share the ids.
-const IDS: usize = 40;
+const IDS: usize = 20;
 
 /// Starts programs one after another, each with its number as an argument, and
 /// has the kernel begin with the same ids again and again. Writes a line with
-/// id and number of each to `truth`. Argument: how many.
+/// id and number of each to `truth`. Arguments: how many, and for how many
+/// seconds at most.
 fn burst(scene: &Scene) {
     let program = scene.program("program");
     let last = OpenOptions::new().write(true).open("/proc/sys/kernel/ns_last_pid");
@@ -26,7 +28,9 @@ fn burst(scene: &Scene) {
     let first = (std::process::id() as usize + most / 2) % (most - 2000) + 1000;
     let mut truth = std::io::BufWriter::new(fs::File::create(scene.path("truth")).unwrap());
     tell::begin();
-    for number in 0..scene.number(0) {
+    let begun = Instant::now();
+    let seconds = Duration::from_secs(scene.number(1) as u64);
+    for number in (0..scene.number(0)).take_while(|_| begun.elapsed() < seconds) {
         if number.is_multiple_of(IDS) {
             last.write_all_at(first.to_string().as_bytes(), 0).unwrap();
         }
