@@ -1,8 +1,8 @@
 //! Who acts: the header of every record, read from the running task.
 
 use aya_ebpf::helpers::{
-    bpf_get_current_comm, bpf_get_current_pid_tgid, bpf_get_current_uid_gid,
-    generated::{bpf_get_current_cgroup_id, bpf_get_current_task, bpf_ktime_get_boot_ns},
+    bpf_get_current_pid_tgid, bpf_get_current_uid_gid,
+    generated::{bpf_get_current_cgroup_id, bpf_get_current_comm, bpf_get_current_task, bpf_ktime_get_boot_ns},
 };
 use sensor_types::{
     act::Act,
@@ -117,7 +117,8 @@ impl Current {
         header.sessionid = self.sessionid();
         header.session_loginuid = UNSET;
         header.session_start_ns = 0;
-        header.comm = bpf_get_current_comm().unwrap_or([0; NAME_LEN]);
+        // SAFETY: the helper writes all of the name's bytes, and only those.
+        unsafe { bpf_get_current_comm(header.comm.as_mut_ptr().cast(), NAME_LEN as u32) };
         header.mount_namespace = self.mount_namespace().unwrap_or(0);
         self.write_terminal(header);
         self.write_lineage(header).ok_or(Lost::Unreadable)

@@ -60,6 +60,17 @@ impl Address {
         Self(value)
     }
 
+    /// The word here; zero where it cannot be read. Without a branch, as
+    /// `pointer`.
+    #[inline(always)]
+    pub fn word(self) -> u64 {
+        let mut word = MaybeUninit::<u64>::uninit();
+        // SAFETY: as in `read`.
+        unsafe { raw_read_kernel(word.as_mut_ptr().cast(), 8, self.0 as *const _) };
+        // SAFETY: the helper writes all of it, whatever happens.
+        unsafe { word.assume_init() }
+    }
+
     /// Three words; zeros where they cannot be read. Without a branch, as
     /// `pointer`.
     #[inline(always)]

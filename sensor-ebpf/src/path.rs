@@ -85,7 +85,8 @@ impl Path {
                 None => return span.flag(UNREADABLE),
             }
         }
-        let mut at = Step { mnt: self.mnt.0, dentry: self.dentry.0, root: root_of(self.mnt.0) };
+        let layout = Layout::get();
+        let mut at = Step { mnt: self.mnt.0, dentry: self.dentry.0, root: layout.root_of(self.mnt.0) };
         let mut step = 0;
         let steps = if component < COMPONENT_MAX { FEW_STEPS } else { STEPS };
         loop {
@@ -95,7 +96,7 @@ impl Path {
             step += 1;
             let written = u64::from(span.length()) & (starts - 1);
             let crossing = all_if_equal(at.dentry, at.root);
-            let up = at.up(crossing);
+            let up = at.up(crossing, &layout);
             // SAFETY: `written` is below the power of two that `room` has beside
             // a component.
             let copied =
@@ -107,14 +108,14 @@ impl Path {
             let long = if component < COMPONENT_MAX { all_if_equal(grown, component as u64) } else { 0 };
             let full = all_if_less(starts - 1, u64::from(span.length())) | long;
             let same = all_if_equal(up.parent, at.dentry) & !crossing;
-            let top = all_if_equal(up.parent, at.mount()) & crossing;
+            let top = all_if_equal(up.parent, at.mount(&layout)) & crossing;
             // The last name may just fit.
             let full = full & !top;
             span.flag(bit(full, CUT) | bit(failed, UNREADABLE) | bit(same, UNREACHABLE));
             if hidden(full | failed | same | top) != 0 {
                 return;
             }
-            at = up.next(&at, crossing);
+            at = up.next(&at, crossing, &layout);
         }
     }
 }
@@ -136,45 +137,78 @@ struct Up {
     name: Address,
 }
 
+/// Where the fields of a walk are: looked up once, not in every step.
+struct Layout {
+    /// `d_parent`, and before how many bytes the name's pointer is.
+    parent: u64,
+    name: u64,
+    /// `mnt` in `struct mount`, and `mnt_parent` and `mnt_mountpoint`.
+    mnt: u64,
+    above: u64,
+    mountpoint: u64,
+    /// `mnt_root` in `struct vfsmount`.
+    root: u64,
+}
+
+impl Layout {
+    #[inline(always)]
+    fn get() -> Self {
+        Self {
+            parent: offset!(dentry_parent) as u64,
+            name: offset!(dentry_name) as u64,
+            mnt: offset!(mount_mnt) as u64,
+            above: offset!(mount_parent) as u64,
+            mountpoint: offset!(mount_mountpoint) as u64,
+            root: offset!(vfsmount_root) as u64,
+        }
+    }
+
+    /// Whether one read does for a step: the name's pointer two words behind
+    /// `d_parent`, and `mnt_parent` right before `mnt_mountpoint`.
+    #[inline(always)]
+    fn is_usual(&self) -> bool {
+        self.name == self.parent.wrapping_add(16) && self.mountpoint == self.above.wrapping_add(8)
+    }
+
+    #[inline(always)]
+    fn root_of(&self, mnt: u64) -> u64 {
+        Address(mnt.wrapping_add(self.root)).word()
+    }
+}
+
 impl Step {
     /// `container_of(mnt, struct mount, mnt)`
     #[inline(always)]
-    fn mount(&self) -> u64 {
-        self.mnt.wrapping_sub(offset!(mount_mnt) as u64)
+    fn mount(&self, layout: &Layout) -> u64 {
+        self.mnt.wrapping_sub(layout.mnt)
     }
 
-    /// Reads what is above, with one read where the structures are laid out as
-    /// they have been: `d_parent` with the name's pointer two words behind, and
-    /// `mnt_parent` before `mnt_mountpoint`.
+    /// Reads what is above.
     #[inline(always)]
-    fn up(&self, crossing: u64) -> Up {
-        let (parent, name) = (offset!(dentry_parent) as u64, offset!(dentry_name) as u64);
-        let (above, mountpoint) = (offset!(mount_parent) as u64, offset!(mount_mountpoint) as u64);
-        let from = choose(crossing, self.mount().wrapping_add(above), self.dentry.wrapping_add(parent));
-        if name == parent.wrapping_add(16) && mountpoint == above.wrapping_add(8) {
+    fn up(&self, crossing: u64, layout: &Layout) -> Up {
+        let mount = self.mount(layout);
+        if layout.is_usual() {
+            let from =
+                choose(crossing, mount.wrapping_add(layout.above), self.dentry.wrapping_add(layout.parent));
             let [parent, mountpoint, name] = Address(from).words();
             return Up { parent, mountpoint, name: Address(name) };
         }
+        let parent =
+            choose(crossing, mount.wrapping_add(layout.above), self.dentry.wrapping_add(layout.parent));
         Up {
-            parent: Address(from).pointer(0).0,
-            mountpoint: Address(self.mount()).pointer(offset!(mount_mountpoint)).0,
-            name: Address(self.dentry).pointer(offset!(dentry_name)),
+            parent: Address(parent).word(),
+            mountpoint: Address(mount.wrapping_add(layout.mountpoint)).word(),
+            name: Address(Address(self.dentry.wrapping_add(layout.name)).word()),
         }
     }
 }
 
 impl Up {
     #[inline(always)]
-    fn next(&self, at: &Step, crossing: u64) -> Step {
-        let above = self.parent.wrapping_add(offset!(mount_mnt) as u64);
-        let mnt = choose(crossing, above, at.mnt);
-        Step { mnt, dentry: choose(crossing, self.mountpoint, self.parent), root: root_of(mnt) }
+    fn next(&self, at: &Step, crossing: u64, layout: &Layout) -> Step {
+        let mnt = choose(crossing, self.parent.wrapping_add(layout.mnt), at.mnt);
+        Step { mnt, dentry: choose(crossing, self.mountpoint, self.parent), root: layout.root_of(mnt) }
     }
-}
-
-#[inline(always)]
-fn root_of(mnt: u64) -> u64 {
-    Address(mnt).pointer(offset!(vfsmount_root)).0
 }
 
 // Conditions as masks of all bits or none. In the target's own instructions,

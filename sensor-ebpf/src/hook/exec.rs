@@ -94,6 +94,22 @@ macro_rules! record_exec {
                 (*exec).image = file_id(image.file).unwrap_or(FileId::ZERO);
                 let (argv, exe, cwd) = (&raw mut (*exec).argv, &raw mut (*exec).exe, &raw mut (*exec).cwd);
                 let (filename, interpreter) = (&raw mut (*exec).filename, &raw mut (*exec).interpreter);
+                walk(
+                    Path::of_file(image.file),
+                    exe,
+                    (&raw mut (*all).exe).cast(),
+                    size_of_val(&(*all).exe),
+                    COMPONENT_MAX,
+                );
+                walk(
+                    Path::of_working_directory(image.current.task),
+                    cwd,
+                    (&raw mut (*all).cwd).cast(),
+                    size_of_val(&(*all).cwd),
+                    COMPONENT_MAX,
+                );
+                // After the walks: each way out of these would be one more way
+                // into those for the verifier.
                 let environment = &raw mut (*exec).environment;
                 copy_memory(
                     argv,
@@ -110,20 +126,6 @@ macro_rules! record_exec {
                     image.env_length,
                 );
                 locate(environment, offset_of!($record, environment));
-                walk(
-                    Path::of_file(image.file),
-                    exe,
-                    (&raw mut (*all).exe).cast(),
-                    size_of_val(&(*all).exe),
-                    COMPONENT_MAX,
-                );
-                walk(
-                    Path::of_working_directory(image.current.task),
-                    cwd,
-                    (&raw mut (*all).cwd).cast(),
-                    size_of_val(&(*all).cwd),
-                    COMPONENT_MAX,
-                );
                 copy_name(
                     image.binprm.follow(offset!(binprm_filename)),
                     filename,

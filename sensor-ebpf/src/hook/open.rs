@@ -337,7 +337,7 @@ fn received(current: Current, descriptor: u32) -> u32 {
 }
 
 /// Most descriptors looked at in one message.
-const RECEIVED_MAX: u64 = 8;
+const RECEIVED_MAX: u64 = 4;
 
 /// The descriptors in the first control message, as `struct msghdr` and
 /// `struct cmsghdr` say; 64-bit callers only.

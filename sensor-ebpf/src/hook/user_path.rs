@@ -64,13 +64,17 @@ impl Name {
         copied
     }
 
-    /// Writes the string and, if that does not begin at a root, the directory
-    /// it starts from.
+    /// Writes the string and the directory it starts from, which matters only
+    /// where the string does not begin at a root. The directory first: each way
+    /// out of reading the string would be one more way into the walk for the
+    /// verifier.
     ///
     /// # Safety
     /// Both targets must be valid.
     #[inline(always)]
     pub unsafe fn write_with_base(&self, current: Current, name: Target, base: Target, component: usize) {
+        // SAFETY: as the caller promises.
+        unsafe { walk(self.start(current), base.0, base.1, base.2, component) };
         // SAFETY: as the caller promises.
         let copied = unsafe { self.write(name.0, name.1, name.2) };
         // One byte is the NUL of an empty name.
@@ -78,9 +82,6 @@ impl Name {
         if copied.is_some_and(|copied| copied > 1) && unsafe { *name.1 } == b'/' {
             // SAFETY: as the caller promises.
             unsafe { base.0.write(Span::EMPTY) };
-        } else {
-            // SAFETY: as the caller promises.
-            unsafe { walk(self.start(current), base.0, base.1, base.2, component) };
         }
     }
 

@@ -237,7 +237,7 @@ pub const fn not_covered(act: Act) -> &'static [&'static str] {
             "users and groups before a change, and changes by set-user-ID programs beside their exec event",
         ],
         Act::LoginuidSet => &["the moment a login uid is set; it is noticed at the thread's next act"],
-        Act::FileReceive => &["descriptors received through recvmmsg, io_uring and 32-bit calls"],
+        Act::FileReceive => &["descriptors received through recvmmsg, io_uring and 32-bit calls, and all but the first 4 of one message"],
         Act::Interpreter => &["the files of scripts; their names are the caller's"],
         Act::Ptrace => &["tracing that a child asks its parent for (PTRACE_TRACEME)"],
         _ => &[],
