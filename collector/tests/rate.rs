@@ -82,6 +82,7 @@ fn event(sequence: u64) -> Event {
             session_id: Some(7),
             tty: "pts0".into(),
             user: "alice".into(),
+            ..Login::default()
         }),
         attribution: Some(Attribution {
             uid: 1000,

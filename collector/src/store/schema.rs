@@ -3,20 +3,16 @@
 //! NULL is unset, never 0 or an empty string. What a user can name is bytes on
 //! the wire and becomes text that is escaped as in the JSON form of an event.
 
+mod row;
 #[cfg(test)]
 pub mod tests;
 
 use std::{borrow::Cow, sync::Arc};
 
 use activity_proto::{
-    json::{errno_name, escape_bytes, to_json},
-    v1::{
-        Access, Attribution, Confidence, Connect, Credentials, Event, EventId, Exec, Exit, Family, Gap,
-        GapReason, Lane, Login, Method, Open, Outcome, PathSource, Place, Process, Protocol, Session,
-        event::Payload,
-    },
+    json::{errno_name, escape_bytes},
+    v1::{Access, Confidence, Family, GapReason, Lane, Method, PathSource, Protocol},
 };
-use bytes::Bytes;
 use datafusion::arrow::{
     array::{
         ArrayRef, BinaryArray, BooleanArray, ListBuilder, RecordBatch, StringArray, StringBuilder,
@@ -25,99 +21,11 @@ use datafusion::arrow::{
     datatypes::{DataType, Field, Schema, SchemaRef, TimeUnit},
     error::ArrowError,
 };
-use prost::Message as _;
+
+pub use row::Row;
 
 /// Position of `time` among the columns.
 pub const TIME: usize = 0;
-
-/// An event with the bytes it came as.
-pub struct Row {
-    raw: Bytes,
-    event: Event,
-}
-
-impl Row {
-    /// An event that cannot be decoded is kept: a row with nothing but its bytes.
-    pub fn new(raw: Bytes) -> Self {
-        let event = Event::decode(raw.clone()).unwrap_or_default();
-        Self { raw, event }
-    }
-
-    /// Wall clock of the act in nanoseconds since 1970.
-    pub fn time(&self) -> Option<i64> {
-        let time = self.event.time.as_ref()?;
-        time.seconds.checked_mul(1_000_000_000)?.checked_add(time.nanos.into())
-    }
-
-    fn id(&self) -> Option<&EventId> {
-        self.event.id.as_ref()
-    }
-
-    fn process(&self) -> Option<&Process> {
-        self.event.process.as_ref()
-    }
-
-    fn credentials(&self) -> Option<&Credentials> {
-        self.event.credentials.as_ref()
-    }
-
-    fn login(&self) -> Option<&Login> {
-        self.event.login.as_ref()
-    }
-
-    fn session(&self) -> Option<&Session> {
-        self.event.session.as_ref()
-    }
-
-    fn attribution(&self) -> Option<&Attribution> {
-        self.event.attribution.as_ref()
-    }
-
-    fn place(&self) -> Option<&Place> {
-        self.event.place.as_ref()
-    }
-
-    fn outcome(&self) -> Option<&Outcome> {
-        self.event.outcome.as_ref()
-    }
-
-    fn exec(&self) -> Option<&Exec> {
-        if let Some(Payload::Exec(exec)) = &self.event.payload { Some(exec) } else { None }
-    }
-
-    fn exit(&self) -> Option<&Exit> {
-        if let Some(Payload::Exit(exit)) = &self.event.payload { Some(exit) } else { None }
-    }
-
-    fn open(&self) -> Option<&Open> {
-        if let Some(Payload::Open(open)) = &self.event.payload { Some(open) } else { None }
-    }
-
-    fn connect(&self) -> Option<&Connect> {
-        if let Some(Payload::Connect(connect)) = &self.event.payload { Some(connect) } else { None }
-    }
-
-    fn gap(&self) -> Option<&Gap> {
-        if let Some(Payload::Gap(gap)) = &self.event.payload { Some(gap) } else { None }
-    }
-
-    fn path(&self) -> Option<&[u8]> {
-        let paths = (self.exec().map(|exec| &exec.filename))
-            .or_else(|| self.open().map(|open| &open.path))
-            .or_else(|| self.connect().map(|connect| &connect.path));
-        paths.map(AsRef::as_ref).filter(|path: &&[u8]| !path.is_empty())
-    }
-
-    fn path_source(&self) -> Option<i32> {
-        (self.open().map(|open| open.path_source))
-            .or_else(|| self.connect().map(|connect| connect.address_source))
-    }
-
-    fn gap_counts(&self) -> Option<String> {
-        self.gap()?;
-        to_json(&self.event).get("gap")?.get("counts").map(ToString::to_string)
-    }
-}
 
 /// Text of a field in which empty means unset.
 fn text(field: &[u8]) -> Option<Cow<'_, str>> {
@@ -181,19 +89,26 @@ const COLUMNS: &[(&str, Get)] = &[
     ("cwd", Text(|row| text(&row.process()?.cwd))),
     ("path", Text(|row| text(row.path()?))),
     ("path_source", Text(|row| name(row.path_source()?, PathSource::short_name))),
+    ("new_path", Text(|row| text(row.new_path()?))),
     (
         "access",
-        List(|row| {
-            let access = row.open().map_or(&[][..], |open| &open.access);
-            access.iter().filter_map(|&access| name(access, Access::short_name)).collect()
-        }),
+        List(|row| row.access().iter().filter_map(|&access| name(access, Access::short_name)).collect()),
     ),
     ("flags", U32(|row| Some(row.open()?.flags))),
-    ("inode", U64(|row| row.open()?.inode)),
-    ("family", Text(|row| name(row.connect()?.family, Family::short_name))),
-    ("protocol", Text(|row| name(row.connect()?.protocol, Protocol::short_name))),
-    ("address", Text(|row| text(row.connect()?.address.as_bytes()))),
-    ("port", U32(|row| row.connect()?.port)),
+    ("inode", U64(Row::inode)),
+    ("mode", U32(Row::mode)),
+    ("family", Text(|row| name(row.socket()?.0, Family::short_name))),
+    ("protocol", Text(|row| name(row.socket()?.1, Protocol::short_name))),
+    ("address", Text(|row| text(row.end()?.0.as_bytes()))),
+    ("port", U32(|row| row.end()?.1)),
+    ("local_address", Text(|row| text(row.local_end()?.0.as_bytes()))),
+    ("local_port", U32(|row| row.local_end()?.1)),
+    ("operation", Text(Row::operation)),
+    ("object", Text(|row| text(row.object()?))),
+    ("target_pid", U32(|row| set(row.target()?.pid))),
+    ("target_exe", Text(|row| text(&row.target()?.exe))),
+    ("new_auid", U32(Row::new_auid)),
+    ("new_euid", U32(Row::new_euid)),
     ("success", Bool(|row| Some(row.outcome()?.success))),
     ("error", Text(|row| Some(errno_name(row.outcome()?.errno?)?.into()))),
     ("errno", U32(|row| row.outcome()?.errno)),
@@ -212,6 +127,7 @@ const COLUMNS: &[(&str, Get)] = &[
     ("process_uid", Text(|row| text(row.process()?.uid.as_bytes()))),
     ("parent_uid", Text(|row| text(row.process()?.parent_uid.as_bytes()))),
     ("script", Text(|row| text(&row.exec()?.script))),
+    ("preload", List(|row| row.exec().map_or_else(Vec::new, |exec| texts(&exec.preload)))),
     ("uid", U32(|row| Some(row.credentials()?.uid))),
     ("euid", U32(|row| Some(row.credentials()?.euid))),
     ("gid", U32(|row| Some(row.credentials()?.gid))),
@@ -219,6 +135,7 @@ const COLUMNS: &[(&str, Get)] = &[
     ("auid", U32(|row| row.login()?.auid)),
     ("audit_session", U32(|row| row.login()?.session_id)),
     ("tty", Text(|row| text(&row.login()?.tty))),
+    ("first_auid", U32(|row| row.login()?.first_auid)),
     ("login_user", Text(|row| text(row.login()?.user.as_bytes()))),
     ("session", Text(|row| text(row.session()?.id.as_bytes()))),
     ("session_kind", Text(|row| text(row.session()?.kind.as_bytes()))),

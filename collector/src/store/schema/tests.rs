@@ -1,7 +1,13 @@
 //! Every payload and odd bytes as rows.
 
-use activity_proto::v1::{EventType, Truncation, TypeCount};
+use activity_proto::v1::{
+    Accept, BpfLoad, Chmod, Connect, Credentials, Event, EventId, EventType, Exec, Exit, Gap, Login, Mount,
+    MountOperation, Open, Outcome, Process, Ptrace, PtraceOperation, Rename, Truncation, TypeCount,
+    event::Payload,
+};
+use bytes::Bytes;
 use datafusion::arrow::json::writer::{LineDelimited, WriterBuilder};
+use prost::Message as _;
 use serde_json::{Value, json};
 
 use super::*;
@@ -53,6 +59,9 @@ pub fn every_kind() -> Vec<Bytes> {
             ..Connect::default()
         })),
         with(Payload::Status(Default::default())),
+        with(Payload::Rename(Default::default())),
+        with(Payload::CredentialChange(Default::default())),
+        with(Payload::Tamper(Default::default())),
         Event::default(),
     ];
     let mut encoded: Vec<Bytes> = events.iter().map(|event| event.encode_to_vec().into()).collect();
@@ -124,4 +133,39 @@ fn a_projection_has_the_columns_asked_for_in_their_order() {
     assert_eq!(batch.schema().field(1).name(), "time");
     // `count(*)` asks for no column, and rows all the same.
     assert_eq!(super::batch(&rows, Some(&[])).unwrap().num_rows(), 1);
+}
+
+#[test]
+fn acts_on_names_sockets_and_processes_fill_their_columns() {
+    let shown = |payload| row(with(payload).encode_to_vec());
+    let rename = Rename { path: "/a".into(), new_path: "/b".into(), inode: Some(7), ..Rename::default() };
+    let expected = json!({"type": "rename", "path": "/a", "new_path": "/b", "inode": 7});
+    assert_eq!(shown(Payload::Rename(rename)), expected);
+    let chmod = Chmod { path: "/a".into(), mode: 0o4755, ..Chmod::default() };
+    assert_eq!(shown(Payload::Chmod(chmod)), json!({"type": "chmod", "path": "/a", "mode": 0o4755}));
+    let accept = Accept {
+        family: Family::Inet.into(),
+        protocol: Protocol::Tcp.into(),
+        address: "192.0.2.7".into(),
+        port: Some(50_000),
+        local_address: "192.0.2.1".into(),
+        local_port: Some(22),
+        ..Accept::default()
+    };
+    let expected = json!({
+        "type": "accept", "family": "inet", "protocol": "tcp", "address": "192.0.2.7", "port": 50_000,
+        "local_address": "192.0.2.1", "local_port": 22,
+    });
+    assert_eq!(shown(Payload::Accept(accept)), expected);
+    let mount = Mount { operation: MountOperation::Move.into(), path: "/a".into(), ..Mount::default() };
+    assert_eq!(shown(Payload::Mount(mount)), json!({"type": "mount", "path": "/a", "operation": "move"}));
+    let ptrace = Ptrace {
+        operation: PtraceOperation::Attach.into(),
+        target: Some(Process { pid: 9, exe: "/bin/sh".into(), ..Process::default() }),
+        request: None,
+    };
+    let expected = json!({"type": "ptrace", "operation": "attach", "target_pid": 9, "target_exe": "/bin/sh"});
+    assert_eq!(shown(Payload::Ptrace(ptrace)), expected);
+    let load = BpfLoad { name: "spy".into(), ..BpfLoad::default() };
+    assert_eq!(shown(Payload::BpfLoad(load)), json!({"type": "bpf_load", "object": "spy"}));
 }
