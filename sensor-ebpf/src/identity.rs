@@ -10,7 +10,7 @@ use sensor_types::{
 };
 
 use crate::{
-    kernel::{Address, copy_kernel_str},
+    kernel::{Address, blank, copy_kernel_str},
     maps::{offset, setting},
     ring::Lost,
     session,
@@ -88,7 +88,7 @@ impl Current {
         let written = unsafe { self.write_known_header(header, act) };
         // SAFETY: as the caller promises; written a moment ago.
         let (loginuid, last) = unsafe { ((*header).loginuid, self.write_session(&mut *header)) };
-        if loginuid != last {
+        if setting!(notice_logins) == 1 && loginuid != last {
             session::notice(&self);
         }
         written
@@ -135,7 +135,8 @@ impl Current {
 
     #[inline(always)]
     fn write_terminal(self, header: &mut Header) {
-        header.tty = [0; NAME_LEN];
+        // SAFETY: a name may be all zeros.
+        unsafe { blank(&raw mut header.tty) };
         if let Some(tty) = self.terminal() {
             // SAFETY: the destination has NAME_LEN bytes.
             unsafe { copy_kernel_str(header.tty.as_mut_ptr(), NAME_LEN as u32, tty.add(offset!(tty_name))) };

@@ -181,3 +181,34 @@ pub unsafe fn copy_kernel(to: *mut u8, length: u32, from: Address) -> Option<()>
     let result = unsafe { raw_read_kernel(to.cast(), length, from.0 as *const _) };
     (result == 0).then_some(())
 }
+
+/// Fills a value with zeros, word by word: of an ordinary assignment the compiler
+/// makes a call of a function that goes byte by byte.
+///
+/// # Safety
+/// `value` must be valid for writing, for a type that may be all zeros and is
+/// made of 32-bit words.
+#[inline(always)]
+pub unsafe fn blank<T>(value: *mut T) {
+    let words: *mut u32 = value.cast();
+    let mut index = 0;
+    while index < size_of::<T>() / size_of::<u32>() {
+        // SAFETY: within the value.
+        unsafe { words.add(index).write_volatile(0) };
+        index += 1;
+    }
+}
+
+/// Writes a value, or zeros without one.
+///
+/// # Safety
+/// As for [`blank`].
+#[inline(always)]
+pub unsafe fn put<T>(to: *mut T, value: Option<T>) {
+    match value {
+        // SAFETY: as the caller promises.
+        Some(value) => unsafe { to.write(value) },
+        // SAFETY: as the caller promises.
+        None => unsafe { blank(to) },
+    }
+}

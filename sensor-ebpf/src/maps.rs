@@ -1,6 +1,7 @@
 //! Every map, and every value the daemon sets before load.
 
 use aya_ebpf::{
+    EbpfContext as _,
     bindings::BPF_F_NO_PREALLOC,
     macros::map,
     maps::{HashMap, LruHashMap, PerCpuArray, ProgramArray, RingBuf},
@@ -9,7 +10,7 @@ use aya_ebpf::{
 use sensor_types::{
     act::Act,
     counters::Counters,
-    file::FileId,
+    file::{FileId, UNCHANGED},
     network::Destination,
     policy::{Form, Offsets, Settings},
     session::Session,
@@ -17,7 +18,7 @@ use sensor_types::{
     syscall::{CALLS as CALL_COUNT, Jump},
 };
 
-use crate::kernel::hidden;
+use crate::kernel::Address;
 
 /// Process, credential and network records: a flood of opens cannot push them
 /// out. The daemon sets the size before load.
@@ -68,6 +69,17 @@ pub struct Changing {
     pub other_directory: u64,
     /// A symbolic link's text; null for anything else.
     pub text: u64,
+    /// A mount's device; null for anything else.
+    pub other_text: u64,
+    /// A mount's type of file system; null for anything else.
+    pub filesystem: u64,
+    /// See `Change` for these.
+    pub first: u32,
+    pub second: u32,
+    /// 1: the directories are the objects themselves, and there are no names.
+    pub whole: u32,
+    /// Zero.
+    pub reserved: u32,
     pub file: FileId,
     /// An [`Act`].
     pub act: u32,
@@ -85,6 +97,12 @@ impl Changing {
         other_mnt: 0,
         other_directory: 0,
         text: 0,
+        other_text: 0,
+        filesystem: 0,
+        first: UNCHANGED,
+        second: UNCHANGED,
+        whole: 0,
+        reserved: 0,
         file: FileId::ZERO,
         act: 0,
         flags: 0,
@@ -212,21 +230,12 @@ pub fn wanted(act: Act) -> bool {
     setting!(acts) & act.bit() != 0
 }
 
-/// Argument `number` of a function's context, for numbers that differ between
-/// kernels. A branch for each, since the context may only be read at constant
-/// offsets; what the number is not, the verifier never looks at.
+/// Argument `number` of a function's context as a plain number: the context is
+/// read as the memory it is. Directly it may only be read at constant offsets,
+/// and pointers read from it are no numbers to the verifier.
 #[inline(always)]
 pub fn argument(ctx: &FExitContext, number: u32) -> u64 {
-    match number {
-        0 => hidden(ctx.arg::<u64>(0)),
-        1 => hidden(ctx.arg::<u64>(1)),
-        2 => hidden(ctx.arg::<u64>(2)),
-        3 => hidden(ctx.arg::<u64>(3)),
-        4 => hidden(ctx.arg::<u64>(4)),
-        5 => hidden(ctx.arg::<u64>(5)),
-        6 => hidden(ctx.arg::<u64>(6)),
-        _ => 0,
-    }
+    Address::of(ctx.as_ptr().cast_const()).add(number as usize * size_of::<u64>()).word()
 }
 
 /// The result of a function whose number of parameters differs.

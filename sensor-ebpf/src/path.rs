@@ -111,9 +111,8 @@ impl Path {
             let top = all_if_equal(up.parent, at.mount(&layout)) & crossing;
             // The last name may just fit.
             let full = full & !top;
-            span.flag(bit(full, CUT) | bit(failed, UNREADABLE) | bit(same, UNREACHABLE));
             if hidden(full | failed | same | top) != 0 {
-                return;
+                return span.flag(bit(full, CUT) | bit(failed, UNREADABLE) | bit(same, UNREACHABLE));
             }
             at = up.next(&at, crossing, &layout);
         }

@@ -22,6 +22,9 @@ pub struct Settings {
     /// 1: the trampoline plan records opens, so the tracepoint for TCP states
     /// tells only what no other hook of the plan sees.
     pub trampolines: u32,
+    /// 1: a login uid that differs from the one of the thread's last act is told
+    /// of, as no hook told when it was set.
+    pub notice_logins: u32,
     /// Which argument of its tracepoint has the operation asked of io_uring, 0
     /// for the first; [`MISSING`]: the first is a `struct io_kiocb`.
     pub io_uring_operation: u32,
@@ -37,6 +40,7 @@ impl Settings {
         exit_says_group_dead: 0,
         acts: 0,
         trampolines: 0,
+        notice_logins: 0,
         io_uring_operation: MISSING,
         forms: Forms::NONE,
     };
@@ -80,6 +84,7 @@ functions_of_changing_form! {
     vfs_link,
     vfs_symlink,
     inet_csk_accept,
+    security_bpf,
 }
 
 /// Declares the kernel fields that the programs read: one line each, from

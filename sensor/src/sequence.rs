@@ -43,6 +43,7 @@ pub fn lane_of(event_type: EventType) -> Lane {
         | EventType::Chmod
         | EventType::Chown
         | EventType::FileReceive
+        | EventType::Mount
         | EventType::ExecMapping => Lane::File,
         EventType::Exec
         | EventType::Exit
@@ -50,7 +51,6 @@ pub fn lane_of(event_type: EventType) -> Lane {
         | EventType::Listen
         | EventType::Accept
         | EventType::Socket
-        | EventType::Mount
         | EventType::CredentialChange
         | EventType::LoginuidSet
         | EventType::Ptrace

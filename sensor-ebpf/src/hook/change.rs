@@ -20,7 +20,7 @@ use sensor_types::{
 use super::open::inode_id;
 use crate::{
     identity::Current,
-    kernel::{Address, copy_kernel_str},
+    kernel::{Address, blank, copy_kernel_str},
     maps::{CHANGING, Changing, FILE_RING, NO_CHANGE, argument, form, offset, result_of},
     path::{Path, copied_span, is_cut, locate},
     ring::{Lost, count, in_two_sizes, reserve},
@@ -78,7 +78,7 @@ pub unsafe fn write_fixed(
         (*change).second = done.second;
         (*change).source = source;
         (*change).reserved = 0;
-        (*change).filesystem = [0; 16];
+        blank(&raw mut (*change).filesystem);
         if !done.filesystem.is_null() {
             copy_kernel_str((&raw mut (*change).filesystem).cast(), 16, done.filesystem);
         }
@@ -94,7 +94,7 @@ impl Place {
         // SAFETY: as the caller promises.
         unsafe {
             match self {
-                Self::None => span.write(Span::EMPTY),
+                Self::None => blank(span),
                 Self::At(path) => crate::path::walk(path, span, to, room, component),
                 Self::In(path, name) => path.write(span, to, room, component, Some(name)),
                 Self::Text(text) => span.write(copied_span(copy_kernel_str(to, room as u32, text), room)),
@@ -120,8 +120,8 @@ macro_rules! changed {
                 other.write(second, (&raw mut (*all).other).cast(), size_of_val(&(*all).other), $component);
                 locate(path, offset_of!($record, path));
                 locate(second, offset_of!($record, other));
-                (*change).base = Span::EMPTY;
-                (*change).other_base = Span::EMPTY;
+                blank(&raw mut (*change).base);
+                blank(&raw mut (*change).other_base);
                 (write_fixed(change, current, done, FROM_KERNEL), is_cut(path) | is_cut(second))
             };
             record.finish_sized::<ChangeLarge>(fixed, cut)
@@ -132,61 +132,103 @@ macro_rules! changed {
 changed!(changed_small, ChangeSmall, SHORT_COMPONENT_MAX);
 changed!(changed_large, ChangeLarge, COMPONENT_MAX);
 
-/// Counts and records a change.
-#[inline(always)]
-fn changed(current: Current, done: &Done, place: Place, other: Place) {
-    let outcome = current.check_policy().and_then(|()| {
-        in_two_sizes(
-            || changed_small(current, done, place, other),
-            || changed_large(current, done, place, other),
-        )
-    });
-    count(done.act, &outcome);
-}
-
 /// An error number in the place of an outcome.
 #[inline(always)]
 fn int(word: u64) -> i32 {
     word as i32
 }
 
-// One object.
+// One object. What is recorded goes through the same entry as the changes of
+// names, since a program's stack has no room for both.
+
+/// An act on an object that a path leads to.
+struct Whole {
+    act: Act,
+    path: Option<Path>,
+    /// Another place, for a mount that is moved.
+    other: Option<Path>,
+    other_text: Address,
+    filesystem: Address,
+    flags: u32,
+    first: u32,
+    second: u32,
+}
+
+impl Whole {
+    #[inline(always)]
+    fn new(act: Act, path: Option<Path>) -> Self {
+        Self {
+            act,
+            path,
+            other: None,
+            other_text: Address::NULL,
+            filesystem: Address::NULL,
+            flags: 0,
+            first: UNCHANGED,
+            second: UNCHANGED,
+        }
+    }
+
+    #[inline(always)]
+    fn record(&self, result: i32) -> Option<()> {
+        let current = Current::get()?;
+        let key = current.pid_tgid;
+        if let Err(lost) = current.check_policy() {
+            count(self.act, &Err(lost));
+            return None;
+        }
+        CHANGING.insert(&key, &NO_CHANGE, 0).ok()?;
+        let changing = CHANGING.get_ptr_mut(&key)?;
+        // SAFETY: the entry is this thread's own, and lives as long as the map.
+        let changing = unsafe { &mut *changing };
+        changing.whole = 1;
+        changing.other_text = self.other_text.0;
+        changing.filesystem = self.filesystem.0;
+        (changing.flags, changing.first, changing.second) = (self.flags, self.first, self.second);
+        if let Some(path) = self.path {
+            (changing.mnt, changing.directory) = (path.mnt.0, path.dentry.0);
+            // Mounts are places, not files.
+            if self.act as u32 != Act::Mount as u32 {
+                changing.file = file_of_dentry(path.dentry);
+            }
+        }
+        if let Some(path) = self.other {
+            (changing.other_mnt, changing.other_directory) = (path.mnt.0, path.dentry.0);
+        }
+        record_intended(current, self.act, changing, result);
+        let _ = CHANGING.remove(&key);
+        Some(())
+    }
+}
 
 /// `int chmod_common(const struct path *path, umode_t mode)`
 ///
 /// Every chmod comes through here with the path it resolved to.
 #[fexit]
 fn chmod(ctx: FExitContext) -> i32 {
-    let Some(current) = Current::get() else { return 0 };
-    let path = Path::of_path(Address(ctx.arg(0)));
-    let mut done = Done::new(Act::Chmod, file_at(path), int(ctx.arg(2)));
-    done.first = u32::from(ctx.arg::<u64>(1) as u16 & 0o7777);
-    changed(current, &done, Place::At(path), Place::None);
+    let mut act = Whole::new(Act::Chmod, Path::of_path(Address(ctx.arg(0))));
+    act.first = u32::from(ctx.arg::<u64>(1) as u16 & 0o7777);
+    act.record(int(ctx.arg(2)));
     0
 }
 
 /// `int chown_common(const struct path *path, uid_t user, gid_t group)`
 #[fexit]
 fn chown(ctx: FExitContext) -> i32 {
-    let Some(current) = Current::get() else { return 0 };
-    let path = Path::of_path(Address(ctx.arg(0)));
-    let mut done = Done::new(Act::Chown, file_at(path), int(ctx.arg(3)));
-    (done.first, done.second) = (ctx.arg::<u64>(1) as u32, ctx.arg::<u64>(2) as u32);
-    changed(current, &done, Place::At(path), Place::None);
+    let mut act = Whole::new(Act::Chown, Path::of_path(Address(ctx.arg(0))));
+    (act.first, act.second) = (ctx.arg::<u64>(1) as u32, ctx.arg::<u64>(2) as u32);
+    act.record(int(ctx.arg(3)));
     0
 }
 
 /// `int path_mount(const char *dev_name, struct path *path, const char *type_page, unsigned long flags, void *data_page)`
 #[fexit]
 fn mount(ctx: FExitContext) -> i32 {
-    let Some(current) = Current::get() else { return 0 };
-    let path = Path::of_path(Address(ctx.arg(1)));
-    let device = Address(ctx.arg(0));
-    let mut done = Done::new(Act::Mount, FileId::ZERO, int(ctx.arg(5)));
-    (done.first, done.flags) = (MOUNTED, ctx.arg::<u64>(3) as u32);
-    done.filesystem = Address(ctx.arg(2));
-    let other = if device.is_null() { Place::None } else { Place::Text(device) };
-    changed(current, &done, Place::At(path), other);
+    let mut act = Whole::new(Act::Mount, Path::of_path(Address(ctx.arg(1))));
+    (act.first, act.flags) = (MOUNTED, ctx.arg::<u64>(3) as u32);
+    act.filesystem = Address(argument(&ctx, 2));
+    act.other_text = Address(argument(&ctx, 0));
+    act.record(int(ctx.arg(5)));
     0
 }
 
@@ -195,11 +237,10 @@ fn mount(ctx: FExitContext) -> i32 {
 /// What the newer calls for mounting come to.
 #[fexit]
 fn move_mount(ctx: FExitContext) -> i32 {
-    let Some(current) = Current::get() else { return 0 };
-    let (from, to) = (Path::of_path(Address(ctx.arg(0))), Path::of_path(Address(ctx.arg(1))));
-    let mut done = Done::new(Act::Mount, FileId::ZERO, int(ctx.arg(2)));
-    done.first = MOVED;
-    changed(current, &done, Place::At(to), Place::At(from));
+    let mut act = Whole::new(Act::Mount, Path::of_path(Address(ctx.arg(1))));
+    act.other = Path::of_path(Address(ctx.arg(0)));
+    act.first = MOVED;
+    act.record(int(ctx.arg(2)));
     0
 }
 
@@ -208,18 +249,12 @@ fn move_mount(ctx: FExitContext) -> i32 {
 /// Asked while the mount is still in the tree.
 #[fexit]
 fn unmount(ctx: FExitContext) -> i32 {
-    let Some(current) = Current::get() else { return 0 };
-    let mnt = Address(ctx.arg(0));
+    let mnt = Address(argument(&ctx, 0));
     let path = mnt.follow(offset!(vfsmount_root)).map(|dentry| Path { mnt, dentry });
-    let mut done = Done::new(Act::Mount, FileId::ZERO, int(ctx.arg(2)));
-    (done.first, done.flags) = (UNMOUNTED, ctx.arg::<u64>(1) as u32);
-    changed(current, &done, Place::At(path), Place::None);
+    let mut act = Whole::new(Act::Mount, path);
+    (act.first, act.flags) = (UNMOUNTED, ctx.arg::<u64>(1) as u32);
+    act.record(int(ctx.arg(2)));
     0
-}
-
-#[inline(always)]
-fn file_at(path: Option<Path>) -> FileId {
-    path.map_or(FileId::ZERO, |path| file_of_dentry(path.dentry))
 }
 
 #[inline(always)]
@@ -268,14 +303,19 @@ struct Intent {
     text: Address,
 }
 
-/// Notes it for the function that does the work; records it at once when the
-/// security module refuses.
+/// Notes it for the function that does the work. What a security module refuses
+/// gets no further, and is counted: to record it here as well would take more
+/// stack than a program has.
 #[inline(always)]
 fn intend(intent: &Intent, result: i32) -> Option<()> {
     let current = Current::get()?;
     let key = current.pid_tgid;
     if let Err(lost) = current.check_policy() {
         count(intent.act, &Err(lost));
+        return None;
+    }
+    if result != 0 {
+        count(intent.act, &Err(Lost::NotCovered));
         return None;
     }
     CHANGING.insert(&key, &NO_CHANGE, 0).ok()?;
@@ -296,10 +336,6 @@ fn intend(intent: &Intent, result: i32) -> Option<()> {
         (changing.other_mnt, changing.other_directory) = (named.mnt.0, named.directory.0);
         // SAFETY: the array has that many bytes.
         unsafe { copy_kernel_str(changing.other_name.as_mut_ptr(), COMPONENT_MAX as u32, named.name) };
-    }
-    if result != 0 {
-        record_intended(current, intent.act, changing, result);
-        let _ = CHANGING.remove(&key);
     }
     Some(())
 }
@@ -323,16 +359,20 @@ fn finished(act: Act, dentry: Address, result: i32) {
 #[inline(always)]
 fn record_intended(current: Current, act: Act, changing: &Changing, result: i32) {
     let mut done = Done::new(act, changing.file, result);
-    done.flags = changing.flags;
+    (done.flags, done.first, done.second) = (changing.flags, changing.first, changing.second);
+    done.filesystem = Address(changing.filesystem);
     let below = |mnt: u64, dentry: u64, name: &[u8; COMPONENT_MAX]| {
-        Place::In(Path { mnt: Address(mnt), dentry: Address(dentry) }, Address::of(name.as_ptr()))
+        let path = Path { mnt: Address(mnt), dentry: Address(dentry) };
+        if changing.whole == 1 { Place::At(Some(path)) } else { Place::In(path, Address::of(name.as_ptr())) }
     };
     let place = if changing.text != 0 {
         Place::Text(Address(changing.text))
     } else {
         below(changing.mnt, changing.directory, &changing.name)
     };
-    let other = if changing.other_mnt != 0 {
+    let other = if changing.other_text != 0 {
+        Place::Text(Address(changing.other_text))
+    } else if changing.other_mnt != 0 {
         below(changing.other_mnt, changing.other_directory, &changing.other_name)
     } else {
         Place::None

@@ -15,7 +15,6 @@ use aya_ebpf::{
 use aya_log_ebpf::warn;
 use sensor_types::{
     act::Act,
-    file::FileId,
     process::{ExecFailedLarge, ExecFailedSmall, ExecLarge, ExecSmall},
     span::{COMPONENT_MAX, CUT, Span, UNREADABLE},
     syscall::Call,
@@ -24,8 +23,8 @@ use sensor_types::{
 use super::{open::file_id, syscall::SystemCall};
 use crate::{
     identity::Current,
-    kernel::{Address, at_most, copy_kernel_str, copy_user, copy_user_str},
-    maps::{PROCESS_RING, offset},
+    kernel::{Address, at_most, blank, copy_kernel_str, copy_user, copy_user_str, put},
+    maps::{PROCESS_RING, argument, offset},
     path::{Path, copied_span, is_cut, locate, walk},
     ring::{Lost, count, in_two_sizes, reserve},
 };
@@ -91,7 +90,6 @@ macro_rules! record_exec {
                 let exec = &raw mut (*all).exec;
                 (*exec).result = 0;
                 (*exec).reserved = 0;
-                (*exec).image = file_id(image.file).unwrap_or(FileId::ZERO);
                 let (argv, exe, cwd) = (&raw mut (*exec).argv, &raw mut (*exec).exe, &raw mut (*exec).cwd);
                 let (filename, interpreter) = (&raw mut (*exec).filename, &raw mut (*exec).interpreter);
                 walk(
@@ -110,6 +108,7 @@ macro_rules! record_exec {
                 );
                 // After the walks: each way out of these would be one more way
                 // into those for the verifier.
+                put(&raw mut (*exec).image, file_id(image.file));
                 let environment = &raw mut (*exec).environment;
                 copy_memory(
                     argv,
@@ -186,11 +185,11 @@ macro_rules! failed_call {
         /// those fail in different places.
         #[fexit]
         fn $name(ctx: FExitContext) -> i32 {
-            let regs: *const pt_regs = ctx.arg(0);
-            // SAFETY: the argument is a trusted pointer whose loads the
-            // verifier checks.
-            let filename = Address(unsafe { (*regs).$register });
-            exec_failed(&ExecCall { result: ctx.arg(1), filename });
+            // As memory: 5.10 does not know the structure of every wrapper's
+            // argument.
+            let regs = Address(argument(&ctx, 0));
+            let filename = Address(regs.add(offset_of!(pt_regs, $register)).word());
+            exec_failed(&ExecCall { result: argument(&ctx, 1) as i64, filename });
             0
         }
     };
@@ -237,12 +236,12 @@ macro_rules! record_failed {
                 let exec = &raw mut (*all).exec;
                 (*exec).result = call.result as i32;
                 (*exec).reserved = 0;
-                (*exec).image = FileId::ZERO;
-                (*exec).argv = Span::EMPTY;
-                (*exec).exe = Span::EMPTY;
-                (*exec).cwd = Span::EMPTY;
-                (*exec).interpreter = Span::EMPTY;
-                (*exec).environment = Span::EMPTY;
+                blank(&raw mut (*exec).image);
+                blank(&raw mut (*exec).argv);
+                blank(&raw mut (*exec).exe);
+                blank(&raw mut (*exec).cwd);
+                blank(&raw mut (*exec).interpreter);
+                blank(&raw mut (*exec).environment);
                 let filename = &raw mut (*exec).filename;
                 let room = size_of_val(&(*all).filename);
                 let copied = copy_user_str((&raw mut (*all).filename).cast(), room as u32, call.filename);

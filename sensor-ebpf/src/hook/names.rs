@@ -11,7 +11,7 @@ use sensor_types::{
         ChangeLarge, ChangeSmall, DIRECTORY, FROM_DESCRIPTOR, FROM_USER, FileId, MOUNTED, MOVED, SYMBOLIC,
         UNCHANGED, UNMOUNTED,
     },
-    span::{COMPONENT_MAX, SHORT_COMPONENT_MAX, Span},
+    span::{COMPONENT_MAX, SHORT_COMPONENT_MAX},
     syscall::Call,
 };
 
@@ -23,7 +23,7 @@ use super::{
 };
 use crate::{
     identity::Current,
-    kernel::Address,
+    kernel::{Address, blank},
     maps::FILE_RING,
     path::{Path, is_cut, locate, walk},
     ring::{Lost, count, in_two_sizes, reserve},
@@ -70,13 +70,13 @@ macro_rules! object {
                     FROM_USER
                 } else {
                     walk(Path::of_file(asked.file), path, to, room, $component);
-                    base.write(Span::EMPTY);
+                    blank(base);
                     FROM_DESCRIPTOR
                 };
                 locate(path, offset_of!($record, path));
                 locate(base, offset_of!($record, base));
-                (*change).other = Span::EMPTY;
-                (*change).other_base = Span::EMPTY;
+                blank(&raw mut (*change).other);
+                blank(&raw mut (*change).other_base);
                 let fixed = write_fixed(change, current, &asked.done, source);
                 (fixed, is_cut(path) | is_cut(base))
             };
@@ -105,7 +105,7 @@ macro_rules! names {
                 let room = size_of_val(&(*all).path);
                 if asked.text {
                     asked.name.write(path, to, room);
-                    base.write(Span::EMPTY);
+                    blank(base);
                 } else {
                     asked.name.write_with_base(
                         current,
@@ -118,7 +118,7 @@ macro_rules! names {
                 let room = size_of_val(&(*all).other);
                 if asked.other_text {
                     asked.other.write(other, to, room);
-                    other_base.write(Span::EMPTY);
+                    blank(other_base);
                 } else {
                     asked.other.write_with_base(
                         current,

@@ -21,7 +21,7 @@ use super::{
 };
 use crate::{
     identity::{Current, start_of},
-    kernel::{Address, at_most, copy_kernel, copy_user},
+    kernel::{Address, at_most, blank, copy_kernel, copy_user},
     maps::{CONNECTING, Connecting, PROCESS_RING, SENT, Sent, offset, setting, wanted},
     ring::{Lost, count, reserve},
 };
@@ -121,7 +121,7 @@ fn record(current: Current, attempt: &Attempt<'_>) -> Result<(), Lost> {
     let header = unsafe {
         (*socket).result = attempt.result as i32;
         (*socket).marks = attempt.marks;
-        (*socket).reserved = [0; 2];
+        blank(&raw mut (*socket).reserved);
         (*socket).socket_type = attempt.sock.read(offset!(sock_type)).unwrap_or(0);
         (*socket).protocol = attempt.sock.read(offset!(sock_protocol)).unwrap_or(0);
         local_end(&raw mut (*socket).local, attempt.sock);

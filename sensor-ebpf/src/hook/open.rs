@@ -12,7 +12,7 @@ use sensor_types::{
         FROM_DESCRIPTOR, FROM_KERNEL, FROM_KERNEL_COPY, FROM_USER, FileId, IO_URING, Open, OpenFailedLarge,
         OpenFailedSmall, OpenLarge, OpenSmall,
     },
-    span::{COMPONENT_MAX, SHORT_COMPONENT_MAX, Span},
+    span::{COMPONENT_MAX, SHORT_COMPONENT_MAX},
     syscall::Call,
 };
 
@@ -23,8 +23,8 @@ use super::{
 };
 use crate::{
     identity::Current,
-    kernel::Address,
-    maps::{FILE_RING, form, offset, result_of},
+    kernel::{Address, blank, put},
+    maps::{FILE_RING, argument, form, offset, result_of},
     path::{Path, is_cut, locate, walk},
     ring::{Lost, count, in_two_sizes, reserve},
 };
@@ -113,7 +113,7 @@ fn open_by_name(ctx: FExitContext) -> i32 {
         return 0;
     }
     let name = Address(ctx.arg::<u64>(1)).pointer(offset!(filename_name));
-    counted(current, &from_kernel(ctx.arg(3), Name::kernel(ctx.arg::<u64>(0) as i32, name), flags));
+    counted(current, &from_kernel(argument(&ctx, 3) as i64, Name::kernel(ctx.arg::<u64>(0) as i32, name), flags));
     0
 }
 
@@ -437,8 +437,8 @@ macro_rules! succeeded {
                     $component,
                 );
                 locate(path, offset_of!($record, path));
-                (*open).base = Span::EMPTY;
-                (*open).file = file_id(file).unwrap_or(FileId::ZERO);
+                blank(&raw mut (*open).base);
+                put(&raw mut (*open).file, file_id(file));
                 (*open).file_mode = file.read(offset!(file_mode)).unwrap_or(0);
                 let fixed = write_fixed(open, current, opened);
                 (*open).flags |= file.read::<u32>(offset!(file_flags)).unwrap_or(0);
@@ -466,9 +466,9 @@ macro_rules! truncated {
                 let text = &raw mut (*open).path;
                 walk(path, text, (&raw mut (*all).path).cast(), size_of_val(&(*all).path), $component);
                 locate(text, offset_of!($record, path));
-                (*open).base = Span::EMPTY;
+                blank(&raw mut (*open).base);
                 let inode = path.and_then(|path| path.dentry.follow(offset!(dentry_inode)));
-                (*open).file = inode.and_then(|inode| inode_id(inode)).unwrap_or(FileId::ZERO);
+                put(&raw mut (*open).file, inode.and_then(|inode| inode_id(inode)));
                 (*open).file_mode = FMODE_WRITE;
                 (*open).result = result;
                 (*open).flags = TRUNCATE_FLAGS;
@@ -508,8 +508,8 @@ fn failed_absolute(current: Current, opened: &Opened) -> Result<bool, Lost> {
         let path = &raw mut (*open).path;
         opened.name.write(path, text, size_of_val(&(*all).path));
         locate(path, offset_of!(OpenSmall, path));
-        (*open).base = Span::EMPTY;
-        (*open).file = FileId::ZERO;
+        blank(&raw mut (*open).base);
+        blank(&raw mut (*open).file);
         (*open).file_mode = 0;
         let fixed = write_fixed(open, current, opened);
         (*open).source = source_of_name(opened);
@@ -539,7 +539,7 @@ macro_rules! failed {
                 );
                 locate(path, offset_of!($record, path));
                 locate(base, offset_of!($record, base));
-                (*open).file = FileId::ZERO;
+                blank(&raw mut (*open).file);
                 (*open).file_mode = 0;
                 let fixed = write_fixed(open, current, opened);
                 (*open).source = source_of_name(opened);

@@ -14,7 +14,7 @@ use sensor_types::{
 use super::syscall::SystemCall;
 use crate::{
     identity::{Current, start_of},
-    kernel::{Address, copy_kernel_str},
+    kernel::{Address, blank, copy_kernel_str},
     maps::{PROCESS_RING, offset},
     ring::{Lost, count, reserve},
 };
@@ -44,7 +44,7 @@ fn record(current: Current, reach: &Reach) -> Result<(), Lost> {
     let header = unsafe {
         (*ptrace).target_pid = reach.pid;
         (*ptrace).target_start_ns = 0;
-        (*ptrace).target_comm = [0; NAME_LEN];
+        blank(&raw mut (*ptrace).target_comm);
         if !reach.target.is_null() {
             (*ptrace).target_start_ns = start_of(reach.target).unwrap_or(0);
             let comm = (&raw mut (*ptrace).target_comm).cast();

@@ -19,7 +19,7 @@ use super::{
 pub use crate::maps::InetPeer;
 use crate::{
     identity::Current,
-    kernel::{Address, at_most, copy_kernel},
+    kernel::{Address, at_most, blank, copy_kernel},
     maps::{PROCESS_RING, form, offset, result_of},
     ring::{Lost, count, reserve},
 };
@@ -47,7 +47,7 @@ fn record(current: Current, act: Act, sock: Address, end: End) -> Result<(), Los
     let header = unsafe {
         (*socket).result = 0;
         (*socket).marks = 0;
-        (*socket).reserved = [0; 2];
+        blank(&raw mut (*socket).reserved);
         (*socket).socket_type = sock.read(offset!(sock_type)).unwrap_or(0);
         (*socket).protocol = sock.read(offset!(sock_protocol)).unwrap_or(0);
         local_end(&raw mut (*socket).local, sock);
@@ -149,11 +149,11 @@ fn record_made(current: Current, family: u16, kind: u16, protocol: u16, result: 
     let header = unsafe {
         (*socket).result = result;
         (*socket).marks = 0;
-        (*socket).reserved = [0; 2];
+        blank(&raw mut (*socket).reserved);
         (*socket).socket_type = kind;
         // ETH_P_* are in network byte order.
         (*socket).protocol = if family == AF_PACKET { u16::from_be(protocol) } else { protocol };
-        (*socket).local = Local { address: [0; 16], port: 0, family: 0 };
+        blank(&raw mut (*socket).local);
         let destination = &mut (*socket).destination;
         (destination.family, destination.port, destination.length) = (family, 0, 0);
         destination.source = SOURCE_KERNEL;
@@ -223,7 +223,7 @@ pub unsafe fn local_end(local: *mut Local, sock: Address) {
                 (*local).port = peer.port;
                 (*local).family = peer.family;
             }
-            None => *local = Local { address: [0; 16], port: 0, family: 0 },
+            None => blank(local),
         }
     }
 }

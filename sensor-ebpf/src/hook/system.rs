@@ -2,8 +2,8 @@
 //! programs touched.
 
 use aya_ebpf::{
-    macros::{btf_tracepoint, fentry},
-    programs::{BtfTracePointContext, FEntryContext},
+    macros::{btf_tracepoint, fentry, fexit},
+    programs::{BtfTracePointContext, FEntryContext, FExitContext},
 };
 use sensor_types::{
     act::Act,
@@ -14,8 +14,8 @@ use sensor_types::{
 use super::{open::file_of, syscall::SystemCall};
 use crate::{
     identity::Current,
-    kernel::{Address, copy_kernel_str},
-    maps::{OURS, PROCESS_RING, offset},
+    kernel::{Address, blank, copy_kernel_str},
+    maps::{OURS, PROCESS_RING, form, offset, result_of},
     ring::{Lost, count, reserve},
 };
 
@@ -64,7 +64,7 @@ fn record(current: Current, command: u32, object: &Object, result: i32) -> Resul
         (*bpf).id = object.id;
         (*bpf).program_type = object.program_type;
         (*bpf).ours = object.ours;
-        (*bpf).name = [0; NAME_LEN];
+        blank(&raw mut (*bpf).name);
         if !object.name.is_null() {
             copy_kernel_str((&raw mut (*bpf).name).cast(), NAME_LEN as u32, object.name);
         }
@@ -105,9 +105,10 @@ fn program(program: Address) -> Option<Object> {
 
 /// `int security_bpf(int cmd, union bpf_attr *attr, unsigned int size, …)`
 ///
-/// Asked for every call of bpf(2), with its arguments in the kernel's memory.
-#[fentry]
-fn bpf_call(ctx: FEntryContext) -> i32 {
+/// Asked for every call of bpf(2), with its arguments in the kernel's memory;
+/// the outcome is the security modules'.
+#[fexit]
+fn bpf_call(ctx: FExitContext) -> i32 {
     let command = ctx.arg::<u64>(0) as u32;
     if kind_of(command) == 0 {
         return 0;
@@ -115,7 +116,7 @@ fn bpf_call(ctx: FEntryContext) -> i32 {
     let Some(current) = Current::get() else { return 0 };
     let attributes = Address(ctx.arg(1));
     if let Some(descriptor) = attributes.read::<u32>(place_of(command)) {
-        touched(current, command, descriptor, 0);
+        touched(current, command, descriptor, result_of(&ctx, form!(security_bpf)) as i32);
     }
     0
 }
@@ -200,7 +201,7 @@ fn record_module(current: Current, module: Address) -> Result<(), Lost> {
     let load = record.as_mut_ptr();
     // SAFETY: `load` points to the reserved record.
     let header = unsafe {
-        (*load).name = [0; MODULE_NAME_LEN];
+        blank(&raw mut (*load).name);
         let name = (&raw mut (*load).name).cast();
         copy_kernel_str(name, MODULE_NAME_LEN as u32, module.add(offset!(module_name)));
         current.write_header(&raw mut (*load).header, Act::ModuleLoad)

@@ -6,7 +6,7 @@ use sensor_types::span::Span;
 use super::open::file_of;
 use crate::{
     identity::Current,
-    kernel::{Address, copy_kernel_str, copy_user_str},
+    kernel::{Address, blank, copy_kernel_str, copy_user_str},
     path::{Path, copied_span, walk},
 };
 
@@ -81,7 +81,7 @@ impl Name {
         // SAFETY: as the caller promises; a name of two bytes has a first.
         if copied.is_some_and(|copied| copied > 1) && unsafe { *name.1 } == b'/' {
             // SAFETY: as the caller promises.
-            unsafe { base.0.write(Span::EMPTY) };
+            unsafe { blank(base.0) };
         }
     }
 

@@ -79,10 +79,12 @@ impl Choices {
     pub fn settings(&self, findings: &Findings, everybody: bool) -> Settings {
         let live = self.0.iter().filter(|choice| choice.obstacle.is_none());
         let connect = self.0.iter().find(|choice| choice.act == Act::Connect);
+        let logins = self.0.iter().find(|choice| choice.act == Act::LoginuidSet);
         Settings {
             record_all: everybody.into(),
             acts: live.map(|choice| choice.act.bit()).fold(0, |mask, bit| mask | bit),
             trampolines: connect.is_some_and(|choice| choice.by_trampoline).into(),
+            notice_logins: logins.is_some_and(|choice| !choice.by_trampoline).into(),
             ..findings.settings()
         }
     }

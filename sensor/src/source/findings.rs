@@ -111,6 +111,7 @@ impl Findings {
                 vfs_link: form("vfs_link"),
                 vfs_symlink: form("vfs_symlink"),
                 inet_csk_accept: form("inet_csk_accept"),
+                security_bpf: form("security_bpf"),
             },
             ..Settings::NONE
         }

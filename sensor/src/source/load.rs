@@ -126,9 +126,8 @@ pub fn load(config: &HooksConfig, options: LoadOptions) -> Result<Kernel, LoadEr
             None => Ok(()),
         };
         permit(&choices)?;
-        let before = refused.len();
         let kernel = attempt(config, options.everybody, &findings, choices, &types, &mut refused, permit)?;
-        if let Some(kernel) = kernel.filter(|_| refused.len() == before) {
+        if let Some(kernel) = kernel {
             drop(types);
             give_memory_back();
             return Ok(kernel);
@@ -147,6 +146,7 @@ fn attempt(
     refused: &mut Refused,
     permit: impl Fn(&Choices) -> Result<(), LoadError>,
 ) -> Result<Option<Kernel>, LoadError> {
+    let before = refused.len();
     let mut ebpf = open(config, everybody, findings, &choices, types)?;
     let mut attacher = Attacher::new(&mut ebpf, types);
     let mut states = Vec::new();
@@ -154,6 +154,9 @@ fn attempt(
     attacher.attach(first, refused, &mut states)?;
     seed_sessions(attacher.ebpf)?;
     if !attacher.attach(rest, refused, &mut states)? {
+        return Ok(None);
+    }
+    if refused.len() > before {
         return Ok(None);
     }
     attacher.attach_calls(&mut choices, &mut states)?;

@@ -176,7 +176,7 @@ static BPF_LOADED: Hook = with(
     &["bpf_prog", "bpf_prog_aux"],
 );
 static BPF_CALL: Hook =
-    with(at_entry("bpf_call", &["security_bpf"], &["int", "bpf_attr"]), &["bpf_map", "bpf_link"]);
+    with(at_return("bpf_call", &["security_bpf"], &["int", "bpf_attr"]), &["bpf_map", "bpf_link"]);
 
 /// How each act is recorded, in the order in which hooks are attached.
 pub static WAYS: &[Way] = &[
