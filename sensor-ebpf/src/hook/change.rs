@@ -17,7 +17,6 @@ use sensor_types::{
     span::{COMPONENT_MAX, SHORT_COMPONENT_MAX, Span},
 };
 
-use super::open::inode_id;
 use crate::{
     identity::Current,
     kernel::{Address, blank, copy_kernel_str},
@@ -141,64 +140,29 @@ fn int(word: u64) -> i32 {
 // One object. What is recorded goes through the same entry as the changes of
 // names, since a program's stack has no room for both.
 
-/// An act on an object that a path leads to.
-struct Whole {
-    act: Act,
-    path: Option<Path>,
-    /// Another place, for a mount that is moved.
-    other: Option<Path>,
-    other_text: Address,
-    filesystem: Address,
-    flags: u32,
-    first: u32,
-    second: u32,
+/// Begins to note an act on an object that a path leads to.
+#[inline(always)]
+fn whole(current: Current, act: Act, path: Option<Path>) -> Option<&'static mut Changing> {
+    if let Err(lost) = current.check_policy() {
+        count(act, &Err(lost));
+        return None;
+    }
+    CHANGING.insert(&current.pid_tgid, &NO_CHANGE, 0).ok()?;
+    let changing = CHANGING.get_ptr_mut(&current.pid_tgid)?;
+    // SAFETY: the entry is this thread's own, and lives as long as the map.
+    let changing = unsafe { &mut *changing };
+    changing.whole = 1;
+    if let Some(path) = path {
+        (changing.mnt, changing.directory) = (path.mnt.0, path.dentry.0);
+    }
+    Some(changing)
 }
 
-impl Whole {
-    #[inline(always)]
-    fn new(act: Act, path: Option<Path>) -> Self {
-        Self {
-            act,
-            path,
-            other: None,
-            other_text: Address::NULL,
-            filesystem: Address::NULL,
-            flags: 0,
-            first: UNCHANGED,
-            second: UNCHANGED,
-        }
-    }
-
-    #[inline(always)]
-    fn record(&self, result: i32) -> Option<()> {
-        let current = Current::get()?;
-        let key = current.pid_tgid;
-        if let Err(lost) = current.check_policy() {
-            count(self.act, &Err(lost));
-            return None;
-        }
-        CHANGING.insert(&key, &NO_CHANGE, 0).ok()?;
-        let changing = CHANGING.get_ptr_mut(&key)?;
-        // SAFETY: the entry is this thread's own, and lives as long as the map.
-        let changing = unsafe { &mut *changing };
-        changing.whole = 1;
-        changing.other_text = self.other_text.0;
-        changing.filesystem = self.filesystem.0;
-        (changing.flags, changing.first, changing.second) = (self.flags, self.first, self.second);
-        if let Some(path) = self.path {
-            (changing.mnt, changing.directory) = (path.mnt.0, path.dentry.0);
-            // Mounts are places, not files.
-            if self.act as u32 != Act::Mount as u32 {
-                changing.file = file_of_dentry(path.dentry);
-            }
-        }
-        if let Some(path) = self.other {
-            (changing.other_mnt, changing.other_directory) = (path.mnt.0, path.dentry.0);
-        }
-        record_intended(current, self.act, changing, result);
-        let _ = CHANGING.remove(&key);
-        Some(())
-    }
+/// Records what was noted of it.
+#[inline(always)]
+fn record_whole(current: Current, act: Act, changing: &Changing, result: i32) {
+    record_intended(current, act, changing, result);
+    let _ = CHANGING.remove(&current.pid_tgid);
 }
 
 /// `int chmod_common(const struct path *path, umode_t mode)`
@@ -206,29 +170,37 @@ impl Whole {
 /// Every chmod comes through here with the path it resolved to.
 #[fexit]
 fn chmod(ctx: FExitContext) -> i32 {
-    let mut act = Whole::new(Act::Chmod, Path::of_path(Address(ctx.arg(0))));
-    act.first = u32::from(ctx.arg::<u64>(1) as u16 & 0o7777);
-    act.record(int(ctx.arg(2)));
+    let Some(current) = Current::get() else { return 0 };
+    let path = Path::of_path(Address(argument(&ctx, 0)));
+    let Some(changing) = whole(current, Act::Chmod, path) else { return 0 };
+    changing.first = u32::from(ctx.arg::<u64>(1) as u16 & 0o7777);
+    note_file(&mut changing.file, Address(changing.directory));
+    record_whole(current, Act::Chmod, changing, int(ctx.arg(2)));
     0
 }
 
 /// `int chown_common(const struct path *path, uid_t user, gid_t group)`
 #[fexit]
 fn chown(ctx: FExitContext) -> i32 {
-    let mut act = Whole::new(Act::Chown, Path::of_path(Address(ctx.arg(0))));
-    (act.first, act.second) = (ctx.arg::<u64>(1) as u32, ctx.arg::<u64>(2) as u32);
-    act.record(int(ctx.arg(3)));
+    let Some(current) = Current::get() else { return 0 };
+    let path = Path::of_path(Address(argument(&ctx, 0)));
+    let Some(changing) = whole(current, Act::Chown, path) else { return 0 };
+    (changing.first, changing.second) = (ctx.arg::<u64>(1) as u32, ctx.arg::<u64>(2) as u32);
+    note_file(&mut changing.file, Address(changing.directory));
+    record_whole(current, Act::Chown, changing, int(ctx.arg(3)));
     0
 }
 
 /// `int path_mount(const char *dev_name, struct path *path, const char *type_page, unsigned long flags, void *data_page)`
 #[fexit]
 fn mount(ctx: FExitContext) -> i32 {
-    let mut act = Whole::new(Act::Mount, Path::of_path(Address(ctx.arg(1))));
-    (act.first, act.flags) = (MOUNTED, ctx.arg::<u64>(3) as u32);
-    act.filesystem = Address(argument(&ctx, 2));
-    act.other_text = Address(argument(&ctx, 0));
-    act.record(int(ctx.arg(5)));
+    let Some(current) = Current::get() else { return 0 };
+    let path = Path::of_path(Address(argument(&ctx, 1)));
+    let Some(changing) = whole(current, Act::Mount, path) else { return 0 };
+    (changing.first, changing.flags) = (MOUNTED, ctx.arg::<u64>(3) as u32);
+    changing.filesystem = argument(&ctx, 2);
+    changing.other_text = argument(&ctx, 0);
+    record_whole(current, Act::Mount, changing, int(ctx.arg(5)));
     0
 }
 
@@ -237,10 +209,14 @@ fn mount(ctx: FExitContext) -> i32 {
 /// What the newer calls for mounting come to.
 #[fexit]
 fn move_mount(ctx: FExitContext) -> i32 {
-    let mut act = Whole::new(Act::Mount, Path::of_path(Address(ctx.arg(1))));
-    act.other = Path::of_path(Address(ctx.arg(0)));
-    act.first = MOVED;
-    act.record(int(ctx.arg(2)));
+    let Some(current) = Current::get() else { return 0 };
+    let path = Path::of_path(Address(argument(&ctx, 1)));
+    let Some(changing) = whole(current, Act::Mount, path) else { return 0 };
+    changing.first = MOVED;
+    let from = Address(argument(&ctx, 0));
+    changing.other_mnt = from.pointer(offset!(path_mnt)).0;
+    changing.other_directory = from.pointer(offset!(path_dentry)).0;
+    record_whole(current, Act::Mount, changing, int(ctx.arg(2)));
     0
 }
 
@@ -249,20 +225,25 @@ fn move_mount(ctx: FExitContext) -> i32 {
 /// Asked while the mount is still in the tree.
 #[fexit]
 fn unmount(ctx: FExitContext) -> i32 {
+    let Some(current) = Current::get() else { return 0 };
     let mnt = Address(argument(&ctx, 0));
     let path = mnt.follow(offset!(vfsmount_root)).map(|dentry| Path { mnt, dentry });
-    let mut act = Whole::new(Act::Mount, path);
-    (act.first, act.flags) = (UNMOUNTED, ctx.arg::<u64>(1) as u32);
-    act.record(int(ctx.arg(2)));
+    let Some(changing) = whole(current, Act::Mount, path) else { return 0 };
+    (changing.first, changing.flags) = (UNMOUNTED, ctx.arg::<u64>(1) as u32);
+    record_whole(current, Act::Mount, changing, int(ctx.arg(2)));
     0
 }
 
+/// Notes which file a directory entry is, field by field: another copy of it
+/// would not fit on the stack.
 #[inline(always)]
-fn file_of_dentry(dentry: Address) -> FileId {
-    match dentry.follow(offset!(dentry_inode)).and_then(|inode| inode_id(inode)) {
-        Some(file) => file,
-        None => FileId::ZERO,
-    }
+fn note_file(file: &mut FileId, dentry: Address) {
+    let Some(inode) = dentry.follow(offset!(dentry_inode)) else { return };
+    file.inode = Address(inode.0.wrapping_add(offset!(inode_ino) as u64)).word();
+    file.mode = u32::from(inode.read::<u16>(offset!(inode_mode)).unwrap_or(0));
+    file.links = inode.read(offset!(inode_nlink)).unwrap_or(0);
+    let sb = inode.pointer(offset!(inode_sb));
+    file.device = sb.read(offset!(super_block_dev)).unwrap_or(0);
 }
 
 // Names: what is about to be done.
@@ -326,7 +307,7 @@ fn intend(intent: &Intent, result: i32) -> Option<()> {
     changing.act = intent.act as u32;
     changing.flags = intent.flags;
     changing.text = intent.text.0;
-    changing.file = file_of_dentry(intent.dentry);
+    note_file(&mut changing.file, intent.dentry);
     if let Some(named) = intent.first {
         (changing.mnt, changing.directory) = (named.mnt.0, named.directory.0);
         // SAFETY: the array has that many bytes.
