@@ -94,6 +94,20 @@ impl Current {
         written
     }
 
+    /// The same for programs whose stack has no room for one more function: a
+    /// new login uid is noticed at the thread's next act.
+    ///
+    /// # Safety
+    /// `header` must be valid for writing.
+    #[inline(always)]
+    pub unsafe fn write_quiet_header(self, header: *mut Header, act: Act) -> Result<(), Lost> {
+        // SAFETY: as the caller promises.
+        let written = unsafe { self.write_known_header(header, act) };
+        // SAFETY: as the caller promises; written a moment ago.
+        unsafe { self.write_session(&mut *header) };
+        written
+    }
+
     /// Fills in the header of a thread whose login uid is known to the session
     /// map already.
     ///

@@ -81,7 +81,7 @@ pub unsafe fn write_fixed(
         if !done.filesystem.is_null() {
             copy_kernel_str((&raw mut (*change).filesystem).cast(), 16, done.filesystem);
         }
-        current.write_header(&raw mut (*change).header, done.act)
+        current.write_quiet_header(&raw mut (*change).header, done.act)
     }
 }
 

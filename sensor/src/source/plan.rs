@@ -130,7 +130,7 @@ static MAPPING: Hook =
     at_return("exec_mapping", &["security_mmap_file"], &["file", "unsigned long", "unsigned long"]);
 
 static CONNECT: Hook = with(
-    at_return("connect", &["__sys_connect_file"], &["file", "sockaddr_storage", "int", "int"]),
+    at_return("connect", &["__sys_connect_file"], &["file", "*", "int", "int"]),
     &["socket", "sock"],
 );
 static SEND: Hook = with(
