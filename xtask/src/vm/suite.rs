@@ -208,6 +208,7 @@ impl<W: Write> Results<W> {
             }
         }
         for of in self.done.iter_mut().filter(|of| of.ended < programs) {
+            of.tally.cut_short();
             of.tally.fail("the guest ended before the tests did");
         }
     }
