@@ -87,7 +87,7 @@ fn empty_path(scene: &Scene) {
         panic!("{error}");
     });
     tell::pid(child);
-    sys::wait(child);
+    assert_eq!(sys::wait(child), Some(0), "the program runs");
     let mut event = started(child, &image.metadata().unwrap());
     event["process"]["exe"] = tell::text(&program).into();
     tell::expect(event);
