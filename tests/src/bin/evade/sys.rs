@@ -121,9 +121,9 @@ pub fn pid(pid: u32) -> Pid {
     Pid::from_raw(i32::try_from(pid).unwrap()).unwrap()
 }
 
-/// Waits for a child's end; its code, unless a signal ended it.
-pub fn wait(child: u32) -> Option<i32> {
-    waitpid(Some(pid(child)), WaitOptions::empty()).unwrap()?.1.exit_status()
+/// Waits for a child's end.
+pub fn wait(child: u32) {
+    waitpid(Some(pid(child)), WaitOptions::empty()).unwrap();
 }
 
 /// Waits until a child that is traced has stopped.
