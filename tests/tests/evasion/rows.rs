@@ -45,7 +45,7 @@ pub const ROWS: &[Row] = &[
     Row {
         way: "path rewritten by another thread",
         act: "rewrite",
-        by: By::Person(&["5000", "sequence"]),
+        by: By::Person(&["5000", "20", "sequence"]),
         words: NONE,
     },
     row("path completed by userfaultfd", "userfault", NONE),
@@ -96,7 +96,7 @@ pub const ROWS: &[Row] = &[
     Row {
         way: "one open in a flood on all processors",
         act: "flood",
-        by: By::Person(&["40000"]),
+        by: By::Person(&["20000"]),
         words: NONE,
     },
     Row {

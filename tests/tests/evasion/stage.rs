@@ -3,16 +3,17 @@
 use std::{
     env,
     fs::{self, File},
-    os::unix::ffi::OsStrExt as _,
-    path::PathBuf,
+    path::{Path, PathBuf},
     process::Command,
+    thread,
+    time::{Duration, Instant},
 };
 
 use activity_proto::{
     json::to_json,
     v1::{Event, NotCovered, Process},
 };
-use activity_tests::{Control, EventExt as _, Person, Sensor, Subscription, eventually, run, sensor_program};
+use activity_tests::{Control, EventExt as _, Person, Sensor, Subscription, run, sensor_program};
 use serde_json::Value;
 
 use crate::{
@@ -24,11 +25,30 @@ use crate::{
 /// Every open of people, also of what the default policy calls noise.
 pub const EVERY_OPEN: &str = "[policy]\nnoise = false\nmissing = true\n";
 
+/// How long the events of a flood may take, on an emulated machine too.
+const PATIENCE: Duration = Duration::from_secs(180);
+
 /// The program that acts.
 pub fn evade() -> PathBuf {
     let built = option_env!("CARGO_BIN_EXE_evade").map(PathBuf::from).filter(|path| path.is_file());
     let beside = || sensor_program().with_file_name("evade");
     env::var_os("ACTIVITY_EVADE_BIN").map(PathBuf::from).or(built).unwrap_or_else(beside)
+}
+
+/// Opens marks, files whose names begin with `prefix`, until one has arrived.
+pub fn await_mark(person: &Person, prefix: &Path, mut arrived: impl FnMut() -> bool) {
+    let begun = Instant::now();
+    for mark in 0.. {
+        let name = format!("{}{mark}", prefix.display());
+        person.act(|| drop(File::create(name).unwrap()));
+        for _ in 0..50 {
+            if arrived() {
+                return;
+            }
+            thread::sleep(Duration::from_millis(2));
+        }
+        assert!(begun.elapsed() < PATIENCE, "in vain for {PATIENCE:?}: the stream goes on after the act");
+    }
 }
 
 /// Sensor and control.
@@ -95,16 +115,12 @@ impl Stage {
 
     /// Until all that was done before has arrived: the events of a lane keep
     /// their order. An act may have filled the buffers, so more than one try.
-    fn await_all(&mut self, person: &Person, directory: &std::path::Path) {
-        for round in ["first", "second"] {
-            let mut tries = 0;
-            eventually("the stream goes on after the act", || {
-                tries += 1;
-                let prefix = directory.join(format!("{round}-end-"));
-                person.act(|| File::create(prefix.with_file_name(format!("{round}-end-{tries}"))).unwrap());
+    fn await_all(&mut self, person: &Person, directory: &Path) {
+        for round in ["first-end-", "second-end-"] {
+            await_mark(person, &directory.join(round), || {
                 self.stream.read_what_is_there();
-                let prefix = prefix.as_os_str().as_bytes();
-                self.stream.seen.iter().any(|event| event.path().starts_with(prefix)).then_some(())
+                let marks = directory.join(round).into_os_string().into_encoded_bytes();
+                self.stream.seen.iter().any(|event| event.path().starts_with(&marks))
             });
         }
     }

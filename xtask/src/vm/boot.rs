@@ -21,13 +21,16 @@ use super::{
 use crate::{
     background::{Running, detached},
     exit::{Result, failure},
+    step::elapsed,
 };
 
 /// How long a guest may take until its agent speaks, and then between two of
 /// its words, which come every few seconds.
-const SILENCE: Duration = Duration::from_secs(180);
+const SILENCE: Duration = Duration::from_secs(300);
 /// How often we look whether somebody wants us to stop.
 const LOOK: Duration = Duration::from_millis(100);
+/// How long qemu may take to end after its guest.
+const END: Duration = Duration::from_secs(5);
 /// How much of the console is shown.
 const TAIL: usize = 25;
 
@@ -86,41 +89,40 @@ impl Machine<'_> {
     fn attempt(&self, signals: &Receiver<i32>, hear: &mut impl FnMut(Said) -> Result) -> Result<End> {
         let private = tempfile::Builder::new().prefix("activity-vm-").tempdir()?;
         let said = listen(private.path())?;
-        let mut qemu = detached("qemu", &mut self.command(private.path())?, self.log("qemu")?)?;
-        let mut guest =
-            Guest { up: false, code: None, failed: None, heard: Instant::now(), out: Instant::now() };
-        loop {
+        let mut qemu = detached("qemu", &mut self.command(private.path()), self.log("qemu")?)?;
+        let now = Instant::now();
+        let mut guest = Guest { up: false, code: None, failed: None, heard: now, out: now };
+        let ended = loop {
             match said.recv_timeout(LOOK) {
                 Ok(said) => guest.take(said, hear)?,
-                Err(RecvTimeoutError::Disconnected) => break,
-                Err(RecvTimeoutError::Timeout) if qemu.ended().is_some() => break,
+                Err(RecvTimeoutError::Disconnected) => break describe(&mut qemu),
+                Err(RecvTimeoutError::Timeout) if qemu.ended().is_some() => break describe(&mut qemu),
                 Err(RecvTimeoutError::Timeout) => {}
             }
             if signals.try_iter().any(|signal| signal != SIGCHLD) {
                 return Err(failure(STOPPED, "stopped"));
             }
             if guest.heard.elapsed() > SILENCE {
-                break;
+                break format!("it gave no sign of life for {}", elapsed(SILENCE));
             }
             if let Some(patience) =
                 self.patience.filter(|patience| guest.up && guest.out.elapsed() > *patience)
             {
-                bail!("{}: nothing came for {patience:?}{}", self.name, self.console_tail());
+                break format!("nothing came of it for {}", elapsed(patience));
             }
-        }
-        let ended = describe(&mut qemu);
+        };
         drop(qemu);
+        // Kept when all is over: another guest with this name may run beside.
+        fs::copy(private.path().join(CONSOLE), self.log(CONSOLE)?).context("the guest's console")?;
         match guest {
             Guest { failed: Some(sentence), .. } => bail!("{}: {sentence}", self.name),
             Guest { code: Some(code), .. } => Ok(End::Code(code)),
-            Guest { up: true, .. } => {
-                Err(failure(1, format!("{}: the guest died ({ended}){}", self.name, self.console_tail())))
-            }
-            Guest { .. } => Ok(End::Stillborn(format!("the guest did not come up ({ended})"))),
+            Guest { up: true, .. } => bail!("{}: the guest died: {ended}{}", self.name, self.console_tail()),
+            Guest { .. } => Ok(End::Stillborn(format!("the guest did not come up: {ended}"))),
         }
     }
 
-    fn command(&self, private: &Path) -> Result<Command> {
+    fn command(&self, private: &Path) -> Command {
         let mut qemu = Command::new("qemu-system-x86_64");
         // Emulated, also where the processor could help: in a virtual machine
         // that help may be offered and then fail in the middle of a boot. The
@@ -131,11 +133,11 @@ impl Machine<'_> {
         qemu.args(["-nodefaults", "-display", "none", "-no-reboot", "-net", "none"]);
         qemu.arg("-kernel").arg(&self.kernel.image).arg("-initrd").arg(self.initramfs);
         qemu.arg("-append").arg(format!("console=ttyS0 panic=-1 quiet rdinit={AGENT}"));
-        qemu.arg("-serial").arg(format!("file:{}", self.log("console")?.display()));
-        for port in PORTS {
-            qemu.arg("-serial").arg(format!("unix:{}", private.join(port).display()));
+        serial(&mut qemu, 0, ("file", &private.join(CONSOLE)));
+        for (port, name) in (1..).zip(PORTS) {
+            serial(&mut qemu, port, ("socket", &private.join(name)));
         }
-        Ok(qemu)
+        qemu
     }
 
     /// A log of this machine in the directory of logs.
@@ -146,7 +148,7 @@ impl Machine<'_> {
     }
 
     fn console_tail(&self) -> String {
-        let Ok(log) = self.log("console") else { return String::new() };
+        let Ok(log) = self.log(CONSOLE) else { return String::new() };
         let text = String::from_utf8_lossy(&fs::read(&log).unwrap_or_default()).into_owned();
         let lines: Vec<_> = text.lines().map(|line| line.trim_end_matches('\r')).collect();
         let tail = lines.get(lines.len().saturating_sub(TAIL)..).unwrap_or_default();
@@ -156,13 +158,30 @@ impl Machine<'_> {
 }
 
 fn describe(qemu: &mut Running) -> String {
+    // Its connections end a moment before itself.
+    let begun = Instant::now();
+    while qemu.ended().is_none() && begun.elapsed() < END {
+        thread::sleep(Duration::from_millis(5));
+    }
     match qemu.ended() {
         Some(status) if status.success() => "it switched itself off".to_owned(),
-        Some(status) => format!("qemu: {status}{}", qemu.last_words()),
-        None => format!("silent for {} s", SILENCE.as_secs()),
+        Some(status) => format!("qemu ended ({status}){}", qemu.last_words()),
+        None => "qemu closed its ports".to_owned(),
     }
 }
 
+/// Adds a serial port. Each has an interrupt of its own, which the guest reads
+/// in its ACPI tables: by custom two of four share one, and on the bus of such
+/// ports one of two that share can go unheard.
+fn serial(qemu: &mut Command, port: usize, backend: (&str, &Path)) {
+    const ADDRESSES: [(&str, u32); 4] = [("0x3f8", 4), ("0x2f8", 3), ("0x3e8", 5), ("0x2e8", 7)];
+    let Some((address, interrupt)) = ADDRESSES.get(port) else { return };
+    qemu.arg("-chardev").arg(format!("{},id=port{port},path={}", backend.0, backend.1.display()));
+    qemu.arg("-device").arg(format!("isa-serial,chardev=port{port},iobase={address},irq={interrupt}"));
+}
+
+/// The console's file.
+const CONSOLE: &str = "console";
 /// The ports behind the console, in the guest's order.
 const PORTS: [&str; 3] = ["out", "err", "report"];
 

@@ -1,7 +1,7 @@
 //! The end-to-end tests in guests.
 
 use std::{
-    io::Write as _,
+    io::{self, Write},
     path::{Path, PathBuf},
     sync::mpsc::Receiver,
     time::{Duration, Instant},
@@ -92,7 +92,7 @@ impl Suite {
             patience: Some(PATIENCE),
         };
         println!("guest {kernel}: Linux {}", fetched.release);
-        let mut results = Results::new(kernel);
+        let mut results = Results::new(kernel, io::stdout());
         let ended = machine.run(signals, |said| results.hear(&said));
         results.finish();
         match ended {
@@ -146,15 +146,17 @@ struct Of {
 }
 
 /// Reads the tests' output as it comes.
-struct Results {
+struct Results<W> {
     kernel: Kernel,
+    /// Where it is shown.
+    out: W,
     line: Vec<u8>,
     done: Vec<Of>,
 }
 
-impl Results {
-    fn new(kernel: Kernel) -> Self {
-        Self { kernel, line: Vec::new(), done: Vec::new() }
+impl<W: Write> Results<W> {
+    fn new(kernel: Kernel, out: W) -> Self {
+        Self { kernel, out, line: Vec::new(), done: Vec::new() }
     }
 
     fn hear(&mut self, said: &Said) -> Result {
@@ -177,7 +179,7 @@ impl Results {
         let line = String::from_utf8_lossy(&bytes);
         let line = line.trim_end_matches('\n');
         if let Some(plan) = line.strip_prefix(MARK_PLAN) {
-            println!("guest {} {plan}:", self.kernel);
+            writeln!(self.out, "guest {} {plan}:", self.kernel)?;
             self.done.push(Of { plan: plan.to_owned(), tally: Tally::default(), ended: 0 });
             return Ok(());
         }
@@ -192,9 +194,8 @@ impl Results {
             return Ok(());
         }
         of.tally.take(line);
-        let mut out = std::io::stdout().lock();
-        out.write_all(&bytes)?;
-        out.flush()?;
+        self.out.write_all(&bytes)?;
+        self.out.flush()?;
         Ok(())
     }
 
@@ -207,6 +208,7 @@ impl Results {
             }
         }
         for of in self.done.iter_mut().filter(|of| of.ended < programs) {
+            of.tally.cut_short();
             of.tally.fail("the guest ended before the tests did");
         }
     }
@@ -218,7 +220,7 @@ mod tests {
 
     #[test]
     fn each_plan_has_its_own_counts_and_a_guest_that_dies_fails_what_is_left() {
-        let mut results = Results::new(Kernel::V6_1);
+        let mut results = Results::new(Kernel::V6_1, io::sink());
         let output = "#guest-plan tracepoint\ntest a ... ok\ntest result: ok. 1 passed; 0 failed\n\
             #guest-ended 0 /t/live\n#guest-plan trampoline\ntest a ... FAI";
         for part in output.as_bytes().chunks(7) {
@@ -236,7 +238,7 @@ mod tests {
 
     #[test]
     fn a_test_program_that_dies_is_a_failure() {
-        let mut results = Results::new(Kernel::Newest);
+        let mut results = Results::new(Kernel::Newest, io::sink());
         let output = b"#guest-plan auto\n#guest-ended -1 /t/live\n#guest-ended 101 /t/evasion\n";
         results.hear(&Said::Out(output.to_vec())).unwrap();
         assert_eq!(results.done[0].tally.failed, ["/t/live (status -1)"]);

@@ -10,7 +10,7 @@ use std::{
     path::PathBuf,
     sync::atomic::{AtomicBool, AtomicU8, AtomicUsize, Ordering::Relaxed},
     thread,
-    time::Duration,
+    time::{Duration, Instant},
 };
 
 use crate::{Act, Scene, sys, tell};
@@ -21,9 +21,10 @@ pub const ACTS: &[(&str, Act)] = &[("rewrite", rewrite), ("replace", replace)];
 const BURST: usize = 40;
 
 /// Another thread changes the last letter of the path all the time.
-/// Arguments: the number of attempts, and `sequence` to have their order told.
+/// Arguments: the number of attempts, for how many seconds at most, and
+/// `sequence` to have their order told.
 fn rewrite(scene: &Scene) {
-    let attempts = scene.number(0);
+    let (attempts, end) = limits(scene);
     let files = [scene.file("a"), scene.file("b")];
     let path: Vec<AtomicU8> =
         files[0].as_os_str().as_bytes().iter().chain(&[0]).map(|&byte| AtomicU8::new(byte)).collect();
@@ -40,7 +41,7 @@ fn rewrite(scene: &Scene) {
                 }
             }
         });
-        for attempt in 0..attempts {
+        for attempt in (0..attempts).take_while(|_| Instant::now() < end) {
             // SAFETY: the path ends in NUL whichever letter it has before that.
             let opened = unsafe { sys::call_fd(libc::SYS_openat, &[0, path.as_ptr().addr(), 0, 0]) }.unwrap();
             let inode = File::from(opened).metadata().unwrap().ino();
@@ -55,15 +56,16 @@ fn rewrite(scene: &Scene) {
         let times = truth.matches(letter).count();
         tell::expect_times(tell::opened(file, &metadata), times);
     }
-    if scene.arguments.get(1).is_some_and(|word| word == "sequence") {
+    if scene.arguments.get(2).is_some_and(|word| word == "sequence") {
         tell::sequence(&truth, files.each_ref().map(PathBuf::as_path));
     }
 }
 
 /// Another thread puts another file behind the descriptor that the open is
-/// about to return. Argument: the number of attempts.
+/// about to return. Arguments: the number of attempts, and for how many seconds
+/// at most.
 fn replace(scene: &Scene) {
-    let attempts = scene.number(0);
+    let (attempts, end) = limits(scene);
     let (opened, decoy) = (scene.file("opened"), scene.file("decoy"));
     let decoy_metadata = fs::metadata(&decoy).unwrap();
     let decoy = File::open(decoy).unwrap();
@@ -72,10 +74,12 @@ fn replace(scene: &Scene) {
     close(next);
     tell::begin();
     let attempt = AtomicUsize::new(0);
+    let done = AtomicBool::new(false);
+    let mut made = 0;
     thread::scope(|scope| {
         scope.spawn(|| {
             let mut seen = 0;
-            while seen < attempts {
+            while !done.load(Relaxed) {
                 let now = attempt.load(Relaxed);
                 if now == seen {
                     hint::spin_loop();
@@ -87,7 +91,8 @@ fn replace(scene: &Scene) {
                 let _ = unsafe { sys::call(libc::SYS_dup2, &[decoy.as_raw_fd() as usize, next as usize]) };
             }
         });
-        for number in 1..=attempts {
+        for number in (1..=attempts).take_while(|_| Instant::now() < end) {
+            made = number;
             attempt.store(number, Relaxed);
             let descriptor = File::open(&opened).unwrap().into_raw_fd();
             pause(number);
@@ -97,11 +102,16 @@ fn replace(scene: &Scene) {
                 close(next);
             }
         }
+        done.store(true, Relaxed);
     });
     let metadata = fs::metadata(&opened).unwrap();
     tell::named(&opened, &metadata);
-    tell::expect_times(tell::opened(&opened, &metadata), attempts);
+    tell::expect_times(tell::opened(&opened, &metadata), made);
     tell::never(&tell::opened_object(&decoy_metadata));
+}
+
+fn limits(scene: &Scene) -> (usize, Instant) {
+    (scene.number(0), Instant::now() + Duration::from_secs(scene.number(1) as u64))
 }
 
 fn close(descriptor: i32) {
