@@ -99,8 +99,7 @@ impl Path {
             let up = at.up(crossing, &layout);
             // SAFETY: `written` is below the power of two that `room` has beside
             // a component.
-            let copied =
-                unsafe { try_copy_kernel_str(to.add(written as usize), component as u32, up.name) };
+            let copied = unsafe { try_copy_kernel_str(to.add(written as usize), component as u32, up.name) };
             let failed = all_if_negative(copied) & !crossing;
             let grown = copied as u64 & !crossing & !failed;
             span.grow(grown as u32);

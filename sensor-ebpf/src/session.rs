@@ -2,12 +2,7 @@
 //! thread is made, ended with the thread.
 
 use aya_ebpf::{bindings::BPF_NOEXIST, helpers::generated::bpf_ktime_get_boot_ns};
-use sensor_types::{
-    act::Act,
-    credentials::LoginuidSet,
-    header::UNSET,
-    session::Session,
-};
+use sensor_types::{act::Act, credentials::LoginuidSet, header::UNSET, session::Session};
 
 use crate::{
     identity::Current,

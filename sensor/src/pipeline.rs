@@ -75,7 +75,17 @@ impl Pipeline {
         let filter =
             Filter::new(&config.policy, record_all)?.with_host_mount_namespace(host_mount_namespace());
         let host = config.sensor.host.clone().unwrap_or_else(host_name);
-        let Kernel { programs, process_ring, file_ring, counters, log, hooks, plan, not_covered, fallback: _ } = kernel;
+        let Kernel {
+            programs,
+            process_ring,
+            file_ring,
+            counters,
+            log,
+            hooks,
+            plan,
+            not_covered,
+            fallback: _,
+        } = kernel;
         let decoder = Decoder::new(&state.boot_id, Arc::clone(&redactor)).with_hooks(&config.hooks);
         let wall = clock::wall_offset_ns().saturating_add(clock::boottime_ns());
         let status = Arc::new(SensorStatus {

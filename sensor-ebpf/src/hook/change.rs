@@ -10,10 +10,7 @@ use core::mem::offset_of;
 use aya_ebpf::{macros::fexit, programs::FExitContext};
 use sensor_types::{
     act::Act,
-    file::{
-        Change, ChangeLarge, ChangeSmall, DIRECTORY, FROM_KERNEL, FileId, MOUNTED, MOVED, SYMBOLIC,
-        UNCHANGED, UNMOUNTED,
-    },
+    file::{Change, ChangeLarge, ChangeSmall, DIRECTORY, FROM_KERNEL, FileId, SYMBOLIC, UNCHANGED},
     span::{COMPONENT_MAX, SHORT_COMPONENT_MAX, Span},
 };
 
@@ -133,7 +130,7 @@ changed!(changed_large, ChangeLarge, COMPONENT_MAX);
 
 /// An error number in the place of an outcome.
 #[inline(always)]
-fn int(word: u64) -> i32 {
+pub fn int(word: u64) -> i32 {
     word as i32
 }
 
@@ -142,7 +139,7 @@ fn int(word: u64) -> i32 {
 
 /// Begins to note an act on an object that a path leads to.
 #[inline(always)]
-fn whole(current: Current, act: Act, path: Option<Path>) -> Option<&'static mut Changing> {
+pub fn whole(current: Current, act: Act, path: Option<Path>) -> Option<&'static mut Changing> {
     if let Err(lost) = current.check_policy() {
         count(act, &Err(lost));
         return None;
@@ -160,84 +157,15 @@ fn whole(current: Current, act: Act, path: Option<Path>) -> Option<&'static mut 
 
 /// Records what was noted of it.
 #[inline(always)]
-fn record_whole(current: Current, act: Act, changing: &Changing, result: i32) {
+pub fn record_whole(current: Current, act: Act, changing: &Changing, result: i32) {
     record_intended(current, act, changing, result);
     let _ = CHANGING.remove(&current.pid_tgid);
-}
-
-/// `int chmod_common(const struct path *path, umode_t mode)`
-///
-/// Every chmod comes through here with the path it resolved to.
-#[fexit]
-fn chmod(ctx: FExitContext) -> i32 {
-    let Some(current) = Current::get() else { return 0 };
-    let path = Path::of_path(Address(argument(&ctx, 0)));
-    let Some(changing) = whole(current, Act::Chmod, path) else { return 0 };
-    changing.first = u32::from(ctx.arg::<u64>(1) as u16 & 0o7777);
-    note_file(&mut changing.file, Address(changing.directory));
-    record_whole(current, Act::Chmod, changing, int(ctx.arg(2)));
-    0
-}
-
-/// `int chown_common(const struct path *path, uid_t user, gid_t group)`
-#[fexit]
-fn chown(ctx: FExitContext) -> i32 {
-    let Some(current) = Current::get() else { return 0 };
-    let path = Path::of_path(Address(argument(&ctx, 0)));
-    let Some(changing) = whole(current, Act::Chown, path) else { return 0 };
-    (changing.first, changing.second) = (ctx.arg::<u64>(1) as u32, ctx.arg::<u64>(2) as u32);
-    note_file(&mut changing.file, Address(changing.directory));
-    record_whole(current, Act::Chown, changing, int(ctx.arg(3)));
-    0
-}
-
-/// `int path_mount(const char *dev_name, struct path *path, const char *type_page, unsigned long flags, void *data_page)`
-#[fexit]
-fn mount(ctx: FExitContext) -> i32 {
-    let Some(current) = Current::get() else { return 0 };
-    let path = Path::of_path(Address(argument(&ctx, 1)));
-    let Some(changing) = whole(current, Act::Mount, path) else { return 0 };
-    (changing.first, changing.flags) = (MOUNTED, ctx.arg::<u64>(3) as u32);
-    changing.filesystem = argument(&ctx, 2);
-    changing.other_text = argument(&ctx, 0);
-    record_whole(current, Act::Mount, changing, int(ctx.arg(5)));
-    0
-}
-
-/// `int security_move_mount(const struct path *from_path, const struct path *to_path)`
-///
-/// What the newer calls for mounting come to.
-#[fexit]
-fn move_mount(ctx: FExitContext) -> i32 {
-    let Some(current) = Current::get() else { return 0 };
-    let path = Path::of_path(Address(argument(&ctx, 1)));
-    let Some(changing) = whole(current, Act::Mount, path) else { return 0 };
-    changing.first = MOVED;
-    let from = Address(argument(&ctx, 0));
-    changing.other_mnt = from.pointer(offset!(path_mnt)).0;
-    changing.other_directory = from.pointer(offset!(path_dentry)).0;
-    record_whole(current, Act::Mount, changing, int(ctx.arg(2)));
-    0
-}
-
-/// `int security_sb_umount(struct vfsmount *mnt, int flags)`
-///
-/// Asked while the mount is still in the tree.
-#[fexit]
-fn unmount(ctx: FExitContext) -> i32 {
-    let Some(current) = Current::get() else { return 0 };
-    let mnt = Address(argument(&ctx, 0));
-    let path = mnt.follow(offset!(vfsmount_root)).map(|dentry| Path { mnt, dentry });
-    let Some(changing) = whole(current, Act::Mount, path) else { return 0 };
-    (changing.first, changing.flags) = (UNMOUNTED, ctx.arg::<u64>(1) as u32);
-    record_whole(current, Act::Mount, changing, int(ctx.arg(2)));
-    0
 }
 
 /// Notes which file a directory entry is, field by field: another copy of it
 /// would not fit on the stack.
 #[inline(always)]
-fn note_file(file: &mut FileId, dentry: Address) {
+pub fn note_file(file: &mut FileId, dentry: Address) {
     let Some(inode) = dentry.follow(offset!(dentry_inode)) else { return };
     file.inode = Address(inode.0.wrapping_add(offset!(inode_ino) as u64)).word();
     file.mode = u32::from(inode.read::<u16>(offset!(inode_mode)).unwrap_or(0));
@@ -270,7 +198,11 @@ impl Named {
     /// An entry where it stands.
     #[inline(always)]
     fn at(mnt: Address, dentry: Address) -> Self {
-        Self { mnt, directory: dentry.pointer(offset!(dentry_parent)), name: dentry.pointer(offset!(dentry_name)) }
+        Self {
+            mnt,
+            directory: dentry.pointer(offset!(dentry_parent)),
+            name: dentry.pointer(offset!(dentry_name)),
+        }
     }
 }
 
@@ -370,8 +302,7 @@ fn record_intended(current: Current, act: Act, changing: &Changing, result: i32)
 fn intend_unlink(ctx: FExitContext) -> i32 {
     let dentry = Address(ctx.arg(1));
     let first = Some(Named::below(Address(ctx.arg(0)), dentry));
-    let intent =
-        Intent { act: Act::Unlink, flags: 0, dentry, first, second: None, text: Address::NULL };
+    let intent = Intent { act: Act::Unlink, flags: 0, dentry, first, second: None, text: Address::NULL };
     intend(&intent, int(ctx.arg(2)));
     0
 }

@@ -20,7 +20,7 @@ use sensor_types::{
     syscall::Call,
 };
 
-use super::{open::file_id, syscall::SystemCall};
+use super::{opened::file_id, syscall::SystemCall};
 use crate::{
     identity::Current,
     kernel::{Address, at_most, blank, copy_kernel_str, copy_user, copy_user_str, put},
@@ -142,8 +142,7 @@ macro_rules! record_exec {
                 locate(cwd, offset_of!($record, cwd));
                 locate(filename, offset_of!($record, filename));
                 locate(interpreter, offset_of!($record, interpreter));
-                let cut =
-                    is_cut(argv) | is_cut(exe) | is_cut(cwd) | is_cut(filename) | is_cut(environment);
+                let cut = is_cut(argv) | is_cut(exe) | is_cut(cwd) | is_cut(filename) | is_cut(environment);
                 (image.current.write_header(&raw mut (*exec).header, Act::Exec), cut)
             };
             record.finish_sized::<ExecLarge>(header, cut)

@@ -1,6 +1,8 @@
 //! Acts asked of io_uring: they pass no system call of their own.
 
-use aya_ebpf::{helpers::generated::bpf_get_current_task, macros::btf_tracepoint, programs::BtfTracePointContext};
+use aya_ebpf::{
+    helpers::generated::bpf_get_current_task, macros::btf_tracepoint, programs::BtfTracePointContext,
+};
 use sensor_types::{act::Act, policy::MISSING};
 
 use crate::{

@@ -17,7 +17,7 @@ use sensor_types::{
 
 use super::{
     change::{Done, write_fixed},
-    open::{file_id, file_of},
+    opened::{file_id, file_of},
     syscall::SystemCall,
     user_path::{AT_FDCWD, Name},
 };
@@ -164,9 +164,9 @@ fn call_object(ctx: BtfTracePointContext) -> i32 {
         asked.file = file;
         asked.done.file = file_id(file).unwrap_or(FileId::ZERO);
     }
-    let outcome = current.check_policy().and_then(|()| {
-        in_two_sizes(|| object_small(current, &asked), || object_large(current, &asked))
-    });
+    let outcome = current
+        .check_policy()
+        .and_then(|()| in_two_sizes(|| object_small(current, &asked), || object_large(current, &asked)));
     count(asked.done.act, &outcome);
     0
 }

@@ -228,11 +228,8 @@ fn call_connect(ctx: BtfTracePointContext) -> i32 {
     let Some(current) = Current::get() else { return 0 };
     // Not a socket at all: nothing was connected to.
     let Some(sock) = sock_of(current.task, call.arguments[0] as u32) else { return 0 };
-    let address = SocketAddress {
-        at: Address(call.arguments[1]),
-        length: call.arguments[2] as u32,
-        in_kernel: false,
-    };
+    let address =
+        SocketAddress { at: Address(call.arguments[1]), length: call.arguments[2] as u32, in_kernel: false };
     let known = take_connecting(current, sock);
     counted(current, &Attempt { sock, address: &address, known, result, marks: 0 });
     0
@@ -275,8 +272,7 @@ fn call_send(ctx: BtfTracePointContext) -> i32 {
     let [descriptor, second, _, _, address, length] = call.arguments;
     if call.call == Call::SendTo as u8 {
         if address != 0 {
-            let address =
-                SocketAddress { at: Address(address), length: length as u32, in_kernel: false };
+            let address = SocketAddress { at: Address(address), length: length as u32, in_kernel: false };
             sent_by_call(current, descriptor as u32, &address, call.result);
         }
         return 0;

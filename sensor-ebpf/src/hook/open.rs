@@ -1,39 +1,34 @@
 //! Files: opened, received from elsewhere, mapped as code.
 
-use core::mem::offset_of;
-
 use aya_ebpf::{
     macros::{btf_tracepoint, fexit},
     programs::{BtfTracePointContext, FExitContext},
 };
 use sensor_types::{
     act::Act,
-    file::{
-        FROM_DESCRIPTOR, FROM_KERNEL, FROM_KERNEL_COPY, FROM_USER, FileId, IO_URING, Open, OpenFailedLarge,
-        OpenFailedSmall, OpenLarge, OpenSmall,
-    },
-    span::{COMPONENT_MAX, SHORT_COMPONENT_MAX},
+    file::{FROM_DESCRIPTOR, FROM_KERNEL, IO_URING},
     syscall::Call,
 };
 
 use super::{
     io_uring::is_worker,
+    opened::{
+        Opened, TRUNCATE_FLAGS, counted, counted_success, failed_large, failed_small, file_of, recorded,
+        succeeded, truncated_large, truncated_small,
+    },
     syscall::SystemCall,
     user_path::{AT_FDCWD, Name},
 };
 use crate::{
     identity::Current,
-    kernel::{Address, blank, put},
-    maps::{FILE_RING, argument, form, offset, result_of},
-    path::{Path, is_cut, locate, walk},
-    ring::{Lost, count, in_two_sizes, reserve},
+    kernel::Address,
+    maps::{argument, form, offset, result_of},
+    path::Path,
+    ring::{Lost, count, in_two_sizes},
 };
 
 /// `O_WRONLY | O_CREAT | O_TRUNC`, which is what creat(2) means.
 const CREAT_FLAGS: u32 = 0o1101;
-
-/// `O_WRONLY | O_TRUNC`, as which truncate(2) is recorded.
-const TRUNCATE_FLAGS: u32 = 0o1001;
 
 /// `__FMODE_EXEC`, in the flags of an open that execve makes.
 const FOR_EXEC: u32 = 0x20;
@@ -47,53 +42,6 @@ const ANONYMOUS: u64 = 0x20;
 const IN_MEMORY: [u64; 2] = [0x0102_1994, 0x8584_58f6];
 /// `S_IWGRP | S_IWOTH`
 const WRITABLE_BY_OTHERS: u16 = 0o022;
-
-/// An act that gives a process a file, or was meant to.
-#[derive(Clone, Copy)]
-pub struct Opened {
-    pub act: Act,
-    /// 0 or more, or the negative error number.
-    pub result: i64,
-    /// `struct file`; not looked at after a failure.
-    pub file: Address,
-    /// The name that was asked for; looked at after a failure.
-    pub name: Name,
-    /// `O_*`, as far as known.
-    pub flags: u32,
-    /// Where the path of a success is from.
-    pub source: u32,
-    pub marks: u32,
-}
-
-/// Records an act.
-#[inline(always)]
-fn recorded(current: Current, opened: &Opened) -> Result<(), Lost> {
-    if opened.result < 0 {
-        let small = || match opened.name.first_byte() {
-            Some(b'/') => failed_absolute(current, opened),
-            _ => failed_small(current, opened),
-        };
-        in_two_sizes(small, || failed_large(current, opened))
-    } else {
-        succeeded(current, opened)
-    }
-}
-
-/// Records an act that gave a file.
-#[inline(always)]
-fn succeeded(current: Current, opened: &Opened) -> Result<(), Lost> {
-    in_two_sizes(|| succeeded_small(current, opened), || succeeded_large(current, opened))
-}
-
-#[inline(always)]
-fn counted(current: Current, opened: &Opened) {
-    count(opened.act, &current.check_policy().and_then(|()| recorded(current, opened)));
-}
-
-#[inline(always)]
-fn counted_success(current: Current, opened: &Opened) {
-    count(opened.act, &current.check_policy().and_then(|()| succeeded(current, opened)));
-}
 
 // Trampolines.
 
@@ -113,7 +61,10 @@ fn open_by_name(ctx: FExitContext) -> i32 {
         return 0;
     }
     let name = Address(ctx.arg::<u64>(1)).pointer(offset!(filename_name));
-    counted(current, &from_kernel(argument(&ctx, 3) as i64, Name::kernel(ctx.arg::<u64>(0) as i32, name), flags));
+    counted(
+        current,
+        &from_kernel(argument(&ctx, 3) as i64, Name::kernel(ctx.arg::<u64>(0) as i32, name), flags),
+    );
     0
 }
 
@@ -235,7 +186,8 @@ fn is_own_image(current: Current, file: Address) -> bool {
 fn is_odd(current: Current, file: Address) -> Option<bool> {
     let inode = file.follow(offset!(file_inode))?;
     let sb = inode.follow(offset!(inode_sb))?;
-    let directory = Path::of_file(file)?.dentry.follow(offset!(dentry_parent))?.pointer(offset!(dentry_inode));
+    let directory =
+        Path::of_file(file)?.dentry.follow(offset!(dentry_parent))?.pointer(offset!(dentry_inode));
     let root = current.task.follow(offset!(task_fs))?.follow(offset!(fs_root_mnt))?;
     let magic: u64 = sb.read(offset!(super_block_magic))?;
     let unnamed = inode.read::<u32>(offset!(inode_nlink))? == 0;
@@ -369,186 +321,3 @@ fn received_over_socket(current: Current, call: &SystemCall) -> Option<()> {
     }
     Some(())
 }
-
-/// `current->files->fdt->fd[number]`
-#[inline(always)]
-pub fn file_of(task: Address, number: u32) -> Option<Address> {
-    let fdt = task.follow(offset!(task_files))?.follow(offset!(files_fdt))?;
-    if number >= fdt.read::<u32>(offset!(fdtable_max_fds))? {
-        return None;
-    }
-    fdt.follow(offset!(fdtable_fd))?.follow(number as usize * size_of::<u64>())
-}
-
-/// Which file it is.
-#[inline(always)]
-pub fn file_id(file: Address) -> Option<FileId> {
-    inode_id(file.follow(offset!(file_inode))?)
-}
-
-/// Which file an inode is.
-#[inline(always)]
-pub fn inode_id(inode: Address) -> Option<FileId> {
-    Some(FileId {
-        inode: inode.read(offset!(inode_ino))?,
-        device: inode.follow(offset!(inode_sb))?.read(offset!(super_block_dev))?,
-        mode: u32::from(inode.read::<u16>(offset!(inode_mode))?),
-        links: inode.read(offset!(inode_nlink))?,
-        reserved: 0,
-    })
-}
-
-/// The fixed part of a record.
-///
-/// # Safety
-/// `open` must be valid for writing.
-#[inline(always)]
-unsafe fn write_fixed(open: *mut Open, current: Current, opened: &Opened) -> Result<(), Lost> {
-    // SAFETY: valid as the caller promises.
-    unsafe {
-        (*open).result = opened.result as i32;
-        (*open).flags = opened.flags;
-        (*open).source = opened.source;
-        (*open).marks = opened.marks;
-        (*open).reserved = 0;
-        current.write_header(&raw mut (*open).header, opened.act)
-    }
-}
-
-/// One size of record for an act that gave a file.
-macro_rules! succeeded {
-    ($name:ident, $record:ident, $component:expr) => {
-        /// `Ok(false)`: the path did not fit, nothing was recorded.
-        #[inline(always)]
-        fn $name(current: Current, opened: &Opened) -> Result<bool, Lost> {
-            let file = opened.file;
-            let mut record = reserve::<$record>(&FILE_RING)?;
-            let all = record.as_mut_ptr();
-            // SAFETY: `all` points to the reserved record, and the path is
-            // written into the array made for it, with that array's size.
-            let (fixed, cut) = unsafe {
-                let open = &raw mut (*all).open;
-                let path = &raw mut (*open).path;
-                walk(
-                    Path::of_file(file),
-                    path,
-                    (&raw mut (*all).path).cast(),
-                    size_of_val(&(*all).path),
-                    $component,
-                );
-                locate(path, offset_of!($record, path));
-                blank(&raw mut (*open).base);
-                put(&raw mut (*open).file, file_id(file));
-                (*open).file_mode = file.read(offset!(file_mode)).unwrap_or(0);
-                let fixed = write_fixed(open, current, opened);
-                (*open).flags |= file.read::<u32>(offset!(file_flags)).unwrap_or(0);
-                (fixed, is_cut(path))
-            };
-            record.finish_sized::<OpenLarge>(fixed, cut)
-        }
-    };
-}
-
-succeeded!(succeeded_small, OpenSmall, SHORT_COMPONENT_MAX);
-succeeded!(succeeded_large, OpenLarge, COMPONENT_MAX);
-
-/// One size of record for a truncate by path.
-macro_rules! truncated {
-    ($name:ident, $record:ident, $component:expr) => {
-        /// `Ok(false)`: the path did not fit, nothing was recorded.
-        #[inline(always)]
-        fn $name(current: Current, path: Option<Path>, result: i32) -> Result<bool, Lost> {
-            let mut record = reserve::<$record>(&FILE_RING)?;
-            let all = record.as_mut_ptr();
-            // SAFETY: as in `succeeded`.
-            let (header, cut) = unsafe {
-                let open = &raw mut (*all).open;
-                let text = &raw mut (*open).path;
-                walk(path, text, (&raw mut (*all).path).cast(), size_of_val(&(*all).path), $component);
-                locate(text, offset_of!($record, path));
-                blank(&raw mut (*open).base);
-                let inode = path.and_then(|path| path.dentry.follow(offset!(dentry_inode)));
-                put(&raw mut (*open).file, inode.and_then(|inode| inode_id(inode)));
-                (*open).file_mode = FMODE_WRITE;
-                (*open).result = result;
-                (*open).flags = TRUNCATE_FLAGS;
-                (*open).source = FROM_KERNEL;
-                (*open).marks = 0;
-                (*open).reserved = 0;
-                (current.write_header(&raw mut (*open).header, Act::Open), is_cut(text))
-            };
-            record.finish_sized::<OpenLarge>(header, cut)
-        }
-    };
-}
-
-/// `FMODE_WRITE` of linux/fs.h.
-const FMODE_WRITE: u32 = 2;
-
-truncated!(truncated_small, OpenSmall, SHORT_COMPONENT_MAX);
-truncated!(truncated_large, OpenLarge, COMPONENT_MAX);
-
-/// Where a name that led to nothing is from.
-#[inline(always)]
-fn source_of_name(opened: &Opened) -> u32 {
-    if opened.name.in_kernel { FROM_KERNEL_COPY } else { FROM_USER }
-}
-
-/// The usual failure, a search along absolute paths: without room for a
-/// directory. `Ok(false)`: the path did not fit, or is relative by now.
-#[inline(always)]
-fn failed_absolute(current: Current, opened: &Opened) -> Result<bool, Lost> {
-    let mut record = reserve::<OpenSmall>(&FILE_RING)?;
-    let all = record.as_mut_ptr();
-    // SAFETY: `all` points to the reserved record, and the path is written
-    // into the array made for it, with that array's size.
-    let (fixed, unfit) = unsafe {
-        let open = &raw mut (*all).open;
-        let text: *mut u8 = (&raw mut (*all).path).cast();
-        let path = &raw mut (*open).path;
-        opened.name.write(path, text, size_of_val(&(*all).path));
-        locate(path, offset_of!(OpenSmall, path));
-        blank(&raw mut (*open).base);
-        blank(&raw mut (*open).file);
-        (*open).file_mode = 0;
-        let fixed = write_fixed(open, current, opened);
-        (*open).source = source_of_name(opened);
-        (fixed, is_cut(path) || *text != b'/')
-    };
-    record.finish_sized::<OpenFailedLarge>(fixed, unfit)
-}
-
-/// One size of record for an act of which there is only the name.
-macro_rules! failed {
-    ($name:ident, $record:ident, $component:expr) => {
-        /// `Ok(false)`: a path did not fit, nothing was recorded.
-        #[inline(always)]
-        fn $name(current: Current, opened: &Opened) -> Result<bool, Lost> {
-            let mut record = reserve::<$record>(&FILE_RING)?;
-            let all = record.as_mut_ptr();
-            // SAFETY: `all` points to the reserved record, and the paths are
-            // written into the arrays made for them, with those arrays' sizes.
-            let (fixed, cut) = unsafe {
-                let open = &raw mut (*all).open;
-                let (path, base) = (&raw mut (*open).path, &raw mut (*open).base);
-                opened.name.write_with_base(
-                    current,
-                    (path, (&raw mut (*all).path).cast(), size_of_val(&(*all).path)),
-                    (base, (&raw mut (*all).base).cast(), size_of_val(&(*all).base)),
-                    $component,
-                );
-                locate(path, offset_of!($record, path));
-                locate(base, offset_of!($record, base));
-                blank(&raw mut (*open).file);
-                (*open).file_mode = 0;
-                let fixed = write_fixed(open, current, opened);
-                (*open).source = source_of_name(opened);
-                (fixed, is_cut(path) | is_cut(base))
-            };
-            record.finish_sized::<OpenFailedLarge>(fixed, cut)
-        }
-    };
-}
-
-failed!(failed_small, OpenFailedSmall, SHORT_COMPONENT_MAX);
-failed!(failed_large, OpenFailedLarge, COMPONENT_MAX);

@@ -13,7 +13,7 @@ use sensor_types::{
 
 use super::{
     network::{AF_INET, AF_INET6, AF_PACKET, AF_UNIX},
-    open::file_of,
+    opened::file_of,
     syscall::SystemCall,
 };
 pub use crate::maps::InetPeer;

@@ -60,8 +60,7 @@ impl SystemCall {
         // the verifier checks.
         let (call, arguments) = unsafe {
             if compat {
-                let words =
-                    [(*regs).rbx, (*regs).rcx, (*regs).rdx, (*regs).rsi, (*regs).rdi, (*regs).rbp];
+                let words = [(*regs).rbx, (*regs).rcx, (*regs).rdx, (*regs).rsi, (*regs).rdi, (*regs).rbp];
                 (calls >> 16, words.map(|word| word & 0xffff_ffff))
             } else {
                 let words = [(*regs).rdi, (*regs).rsi, (*regs).rdx, (*regs).r10, (*regs).r8, (*regs).r9];

@@ -11,7 +11,7 @@ use sensor_types::{
     system::{Bpf, LINK, MAP, MODULE_NAME_LEN, Module, PROGRAM},
 };
 
-use super::{open::file_of, syscall::SystemCall};
+use super::{opened::file_of, syscall::SystemCall};
 use crate::{
     identity::Current,
     kernel::{Address, blank, copy_kernel_str},

@@ -3,7 +3,7 @@
 
 use sensor_types::span::Span;
 
-use super::open::file_of;
+use super::opened::file_of;
 use crate::{
     identity::Current,
     kernel::{Address, blank, copy_kernel_str, copy_user_str},

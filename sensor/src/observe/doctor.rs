@@ -177,7 +177,10 @@ fn trial() -> Look {
             let mut findings: Vec<_> = kernel.hooks.iter().map(tried).collect();
             let plan = kernel.plan;
             let time = begun.elapsed().as_millis();
-            findings.push(Finding::good("trial", format!("the programs load and attach in {time} ms; plan: {plan}")));
+            findings.push(Finding::good(
+                "trial",
+                format!("the programs load and attach in {time} ms; plan: {plan}"),
+            ));
             findings.extend(kernel.fallback.map(no_trampolines));
             (findings, kernel.not_covered)
         }

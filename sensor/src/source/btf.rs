@@ -264,7 +264,9 @@ impl Btf {
         let id = self.unqualified(id)?;
         let head = self.head(id)?;
         let (pointer, named) = match head.kind {
-            kind::PTR if head.size_or_type == 0 => return Some(Parameter { pointer: true, ..Parameter::default() }),
+            kind::PTR if head.size_or_type == 0 => {
+                return Some(Parameter { pointer: true, ..Parameter::default() });
+            }
             kind::PTR => (true, self.head(self.unqualified(head.size_or_type)?)?),
             _ => (false, head),
         };

@@ -70,8 +70,9 @@ impl Choices {
 
     /// The system calls that are looked at.
     pub fn calls(&self) -> impl Iterator<Item = Call> {
-        let looked_at =
-            |act: Act| self.0.iter().any(|choice| choice.act == act && choice.calls && choice.obstacle.is_none());
+        let looked_at = |act: Act| {
+            self.0.iter().any(|choice| choice.act == act && choice.calls && choice.obstacle.is_none())
+        };
         Call::ALL.iter().copied().filter(move |call| looked_at(call.act()))
     }
 
@@ -152,7 +153,9 @@ fn by_tracepoints(findings: &Findings, way: &'static Way, mut choice: Choice) ->
         Err(reason) => choice.obstacle = Some(reason),
     }
     choice.calls = Call::ALL.iter().any(|call| call.act() == way.act);
-    if choice.calls && let Err(reason) = findings.calls() {
+    if choice.calls
+        && let Err(reason) = findings.calls()
+    {
         choice.obstacle.get_or_insert(reason);
     }
     choice
@@ -160,7 +163,14 @@ fn by_tracepoints(findings: &Findings, way: &'static Way, mut choice: Choice) ->
 
 impl Choice {
     const fn none() -> Self {
-        Self { act: Act::Fork, hooks: Vec::new(), calls: false, by_trampoline: false, obstacle: None, fallback: None }
+        Self {
+            act: Act::Fork,
+            hooks: Vec::new(),
+            calls: false,
+            by_trampoline: false,
+            obstacle: None,
+            fallback: None,
+        }
     }
 }
 
@@ -184,4 +194,3 @@ fn placed(
 pub fn is_trampoline(hook: &Hook) -> bool {
     hook.how != How::Tracepoint
 }
-

@@ -59,12 +59,18 @@ impl Findings {
             How::Entry | How::Return => &self.functions,
         };
         let kind = if hook.how == How::Tracepoint { "tracepoint" } else { "function" };
-        let place = hook.places.iter().find(|place| known.contains_key(**place)).ok_or_else(|| {
-            format!("this kernel has no {kind} {}", hook.places.join(" or "))
-        })?;
+        let place = hook
+            .places
+            .iter()
+            .find(|place| known.contains_key(**place))
+            .ok_or_else(|| format!("this kernel has no {kind} {}", hook.places.join(" or ")))?;
         let parameters = known.get(place).map_or(&[][..], Vec::as_slice);
         let as_expected = parameters.len() >= hook.parameters.len()
-            && hook.parameters.iter().zip(parameters).all(|(wanted, is)| *wanted == "*" || *wanted == is.name);
+            && hook
+                .parameters
+                .iter()
+                .zip(parameters)
+                .all(|(wanted, is)| *wanted == "*" || *wanted == is.name);
         if !as_expected {
             return Err(format!("the parameters of this kernel's {place} are not as known"));
         }
@@ -96,7 +102,8 @@ impl Findings {
             let Some(parameters) = self.functions.get(name) else {
                 return Form { parameters: MISSING, dentry: MISSING };
             };
-            let dentry = parameters.iter().position(|parameter| parameter.pointer && parameter.name == "dentry");
+            let dentry =
+                parameters.iter().position(|parameter| parameter.pointer && parameter.name == "dentry");
             Form { parameters: number(parameters.len()), dentry: dentry.map_or(MISSING, number) }
         };
         Settings {
@@ -121,7 +128,8 @@ impl Findings {
     /// request itself on newer kernels.
     fn io_uring_operation(&self) -> u32 {
         let names = ["io_uring_submit_req", "io_uring_submit_sqe"];
-        let arguments = names.iter().find_map(|name| self.tracepoints.get(name)).map_or(&[][..], Vec::as_slice);
+        let arguments =
+            names.iter().find_map(|name| self.tracepoints.get(name)).map_or(&[][..], Vec::as_slice);
         if arguments.first().is_some_and(|first| first.name == "io_kiocb") {
             return MISSING;
         }

@@ -122,7 +122,9 @@ pub fn load(config: &HooksConfig, options: LoadOptions) -> Result<Kernel, LoadEr
     loop {
         let choices = Choices::make(&findings, config.acts(), options.plan, &refused);
         let permit = |choices: &Choices| match choices.missing().filter(|_| !options.allow_degraded) {
-            Some((act, reason)) => Err(LoadError::HookMissing { hook: act.name(), reason: reason.to_owned() }),
+            Some((act, reason)) => {
+                Err(LoadError::HookMissing { hook: act.name(), reason: reason.to_owned() })
+            }
             None => Ok(()),
         };
         permit(&choices)?;
@@ -204,7 +206,9 @@ fn open(
 }
 
 fn seed_sessions(ebpf: &mut Ebpf) -> Result<(), LoadError> {
-    let map = ebpf.map_mut("SESSIONS").ok_or_else(|| LoadError::Refused("the object has no map SESSIONS".into()))?;
+    let map = ebpf
+        .map_mut("SESSIONS")
+        .ok_or_else(|| LoadError::Refused("the object has no map SESSIONS".into()))?;
     let mut map = HashMap::try_from(map).map_err(|error| LoadError::Refused(chain(&error)))?;
     sessions::seed(&mut map).map_err(|error| LoadError::Refused(format!("{error:#}")))
 }

@@ -68,8 +68,16 @@ pub const PATH: &[&str] = &["vfsmount", "mount", "dentry", "fs_struct"];
 pub const DESCRIPTOR: &[&str] = &["file", "files_struct", "fdtable", "inode", "super_block"];
 
 /// Structures whose absence costs detail, not a hook.
-pub const OPTIONAL: &[&str] =
-    &["nsproxy", "mnt_namespace", "unix_sock", "unix_address", "io_kiocb", "renamedata", "module", "tcp_sock"];
+pub const OPTIONAL: &[&str] = &[
+    "nsproxy",
+    "mnt_namespace",
+    "unix_sock",
+    "unix_address",
+    "io_kiocb",
+    "renamedata",
+    "module",
+    "tcp_sock",
+];
 
 const fn tracepoint(program: &'static str, places: &'static [&'static str]) -> Hook {
     Hook { program, how: How::Tracepoint, places, parameters: &[], structures: &[], optional: false }
@@ -129,24 +137,27 @@ static RECEIVE: Hook = at_return("file_receive", &["security_file_receive"], &["
 static MAPPING: Hook =
     at_return("exec_mapping", &["security_mmap_file"], &["file", "unsigned long", "unsigned long"]);
 
-static CONNECT: Hook = with(
-    at_return("connect", &["__sys_connect_file"], &["file", "*", "int", "int"]),
-    &["socket", "sock"],
-);
+static CONNECT: Hook =
+    with(at_return("connect", &["__sys_connect_file"], &["file", "*", "int", "int"]), &["socket", "sock"]);
 static SEND: Hook = with(
     at_return("send", &["security_socket_sendmsg"], &["socket", "msghdr", "int"]),
     &["socket", "sock", "msghdr"],
 );
 static ACCEPT: Hook = with(at_return("accept", &["inet_csk_accept"], &["sock"]), &["sock"]);
-static SOCKET: Hook =
-    at_return("socket", &["__sock_create"], &["net", "int", "int", "int", "socket", "int"]);
+static SOCKET: Hook = at_return("socket", &["__sock_create"], &["net", "int", "int", "int", "*", "int"]);
 
-static UNLINK: Hook = with(at_return("intend_unlink", &["security_path_unlink"], &["path", "dentry"]), &["path"]);
+static UNLINK: Hook =
+    with(at_return("intend_unlink", &["security_path_unlink"], &["path", "dentry"]), &["path"]);
 static UNLINKED: Hook = at_return("finish_unlink", &["vfs_unlink"], &[]);
-static RMDIR: Hook = with(at_return("intend_rmdir", &["security_path_rmdir"], &["path", "dentry"]), &["path"]);
+static RMDIR: Hook =
+    with(at_return("intend_rmdir", &["security_path_rmdir"], &["path", "dentry"]), &["path"]);
 static RMDIRED: Hook = at_return("finish_rmdir", &["vfs_rmdir"], &[]);
 static RENAME: Hook = with(
-    at_return("intend_rename", &["security_path_rename"], &["path", "dentry", "path", "dentry", "unsigned int"]),
+    at_return(
+        "intend_rename",
+        &["security_path_rename"],
+        &["path", "dentry", "path", "dentry", "unsigned int"],
+    ),
     &["path"],
 );
 static RENAMED: Hook = at_return("finish_rename", &["vfs_rename"], &[]);
@@ -158,11 +169,10 @@ static SYMLINK: Hook =
 static SYMLINKED: Hook = at_return("finish_symlink", &["vfs_symlink"], &[]);
 static CHMOD: Hook = with(at_return("chmod", &["chmod_common"], &["path", "umode_t"]), &["path"]);
 static CHOWN: Hook = with(at_return("chown", &["chown_common"], &["path", "uid_t", "gid_t"]), &["path"]);
-static MOUNT: Hook = with(
-    at_return("mount", &["path_mount"], &["char", "path", "char", "unsigned long", "*"]),
-    &["path"],
-);
-static MOVE_MOUNT: Hook = with(at_return("move_mount", &["security_move_mount"], &["path", "path"]), &["path"]);
+static MOUNT: Hook =
+    with(at_return("mount", &["path_mount"], &["char", "path", "char", "unsigned long", "*"]), &["path"]);
+static MOVE_MOUNT: Hook =
+    with(at_return("move_mount", &["security_move_mount"], &["path", "path"]), &["path"]);
 static UNMOUNT: Hook = at_return("unmount", &["security_sb_umount"], &["vfsmount", "int"]);
 
 static CREDENTIALS: Hook = at_entry("commit_creds", &["commit_creds"], &["cred"]);
@@ -233,11 +243,13 @@ pub const fn not_covered(act: Act) -> &'static [&'static str] {
         ],
         Act::Accept | Act::Socket => &["sockets made and connections accepted through io_uring"],
         Act::Rename | Act::Link | Act::Unlink => &["names changed through io_uring"],
-        Act::CredentialChange => &[
-            "users and groups before a change, and changes by set-user-ID programs beside their exec event",
-        ],
+        Act::CredentialChange => {
+            &["users and groups before a change, and changes by set-user-ID programs beside their exec event"]
+        }
         Act::LoginuidSet => &["the moment a login uid is set; it is noticed at the thread's next act"],
-        Act::FileReceive => &["descriptors received through recvmmsg, io_uring and 32-bit calls, and all but the first 4 of one message"],
+        Act::FileReceive => &[
+            "descriptors received through recvmmsg, io_uring and 32-bit calls, and all but the first 4 of one message",
+        ],
         Act::Interpreter => &["the files of scripts; their names are the caller's"],
         Act::Ptrace => &["tracing that a child asks its parent for (PTRACE_TRACEME)"],
         _ => &[],

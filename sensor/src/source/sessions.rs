@@ -33,13 +33,20 @@ pub fn seed(map: &mut HashMap<&mut MapData, u32, Words>) -> anyhow::Result<()> {
             }
         }
     }
-    let mark = Session { start_ns: 0, loginuid: UNSET, sessionid: UNSET, last_loginuid: UNSET, last_sessionid: UNSET };
+    let mark = Session {
+        start_ns: 0,
+        loginuid: UNSET,
+        sessionid: UNSET,
+        last_loginuid: UNSET,
+        last_sessionid: UNSET,
+    };
     let words: Words = transmute!(mark);
     map.insert(COMPLETE, words, 0).context("the map of login sessions cannot be filled")
 }
 
 fn threads() -> impl Iterator<Item = u32> {
-    numbers(Path::new("/proc")).flat_map(|pid| numbers(&Path::new("/proc").join(pid.to_string()).join("task")))
+    numbers(Path::new("/proc"))
+        .flat_map(|pid| numbers(&Path::new("/proc").join(pid.to_string()).join("task")))
 }
 
 fn numbers(directory: &Path) -> impl Iterator<Item = u32> + use<> {

@@ -1,0 +1,84 @@
+//! Permissions, owners and mounts that are changed: the trampolines.
+
+use aya_ebpf::{macros::fexit, programs::FExitContext};
+use sensor_types::{
+    act::Act,
+    file::{MOUNTED, MOVED, UNMOUNTED},
+};
+
+use super::change::{int, note_file, record_whole, whole};
+use crate::{
+    identity::Current,
+    kernel::Address,
+    maps::{argument, offset},
+    path::Path,
+};
+
+/// `int chmod_common(const struct path *path, umode_t mode)`
+///
+/// Every chmod comes through here with the path it resolved to.
+#[fexit]
+fn chmod(ctx: FExitContext) -> i32 {
+    let Some(current) = Current::get() else { return 0 };
+    let path = Path::of_path(Address(argument(&ctx, 0)));
+    let Some(changing) = whole(current, Act::Chmod, path) else { return 0 };
+    changing.first = u32::from(ctx.arg::<u64>(1) as u16 & 0o7777);
+    note_file(&mut changing.file, Address(changing.directory));
+    record_whole(current, Act::Chmod, changing, int(ctx.arg(2)));
+    0
+}
+
+/// `int chown_common(const struct path *path, uid_t user, gid_t group)`
+#[fexit]
+fn chown(ctx: FExitContext) -> i32 {
+    let Some(current) = Current::get() else { return 0 };
+    let path = Path::of_path(Address(argument(&ctx, 0)));
+    let Some(changing) = whole(current, Act::Chown, path) else { return 0 };
+    (changing.first, changing.second) = (ctx.arg::<u64>(1) as u32, ctx.arg::<u64>(2) as u32);
+    note_file(&mut changing.file, Address(changing.directory));
+    record_whole(current, Act::Chown, changing, int(ctx.arg(3)));
+    0
+}
+
+/// `int path_mount(const char *dev_name, struct path *path, const char *type_page, unsigned long flags, void *data_page)`
+#[fexit]
+fn mount(ctx: FExitContext) -> i32 {
+    let Some(current) = Current::get() else { return 0 };
+    let path = Path::of_path(Address(argument(&ctx, 1)));
+    let Some(changing) = whole(current, Act::Mount, path) else { return 0 };
+    (changing.first, changing.flags) = (MOUNTED, ctx.arg::<u64>(3) as u32);
+    changing.filesystem = argument(&ctx, 2);
+    changing.other_text = argument(&ctx, 0);
+    record_whole(current, Act::Mount, changing, int(ctx.arg(5)));
+    0
+}
+
+/// `int security_move_mount(const struct path *from_path, const struct path *to_path)`
+///
+/// What the newer calls for mounting come to.
+#[fexit]
+fn move_mount(ctx: FExitContext) -> i32 {
+    let Some(current) = Current::get() else { return 0 };
+    let path = Path::of_path(Address(argument(&ctx, 1)));
+    let Some(changing) = whole(current, Act::Mount, path) else { return 0 };
+    changing.first = MOVED;
+    let from = Address(argument(&ctx, 0));
+    changing.other_mnt = from.pointer(offset!(path_mnt)).0;
+    changing.other_directory = from.pointer(offset!(path_dentry)).0;
+    record_whole(current, Act::Mount, changing, int(ctx.arg(2)));
+    0
+}
+
+/// `int security_sb_umount(struct vfsmount *mnt, int flags)`
+///
+/// Asked while the mount is still in the tree.
+#[fexit]
+fn unmount(ctx: FExitContext) -> i32 {
+    let Some(current) = Current::get() else { return 0 };
+    let mnt = Address(argument(&ctx, 0));
+    let path = mnt.follow(offset!(vfsmount_root)).map(|dentry| Path { mnt, dentry });
+    let Some(changing) = whole(current, Act::Mount, path) else { return 0 };
+    (changing.first, changing.flags) = (UNMOUNTED, ctx.arg::<u64>(1) as u32);
+    record_whole(current, Act::Mount, changing, int(ctx.arg(2)));
+    0
+}
