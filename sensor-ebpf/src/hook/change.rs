@@ -134,8 +134,7 @@ pub fn int(word: u64) -> i32 {
     word as i32
 }
 
-// One object. What is recorded goes through the same entry as the changes of
-// names, since a program's stack has no room for both.
+// One object, through the same entry: a program's stack has no room for both.
 
 /// Begins to note an act on an object that a path leads to.
 #[inline(always)]

@@ -135,7 +135,7 @@ static OPEN_HANDLE: Hook = at_return("open_by_handle", &["do_file_open_root"], &
 static TRUNCATE: Hook = with(at_return("truncate", &["vfs_truncate"], &["path", "loff_t"]), &["path"]);
 static RECEIVE: Hook = at_return("file_receive", &["security_file_receive"], &["file"]);
 static MAPPING: Hook =
-    at_return("exec_mapping", &["security_mmap_file"], &["file", "unsigned long", "unsigned long"]);
+    at_return("exec_mapping", &["security_mmap_file"], &["file", "long unsigned int", "long unsigned int"]);
 
 static CONNECT: Hook =
     with(at_return("connect", &["__sys_connect_file"], &["file", "*", "int", "int"]), &["socket", "sock"]);
@@ -170,7 +170,7 @@ static SYMLINKED: Hook = at_return("finish_symlink", &["vfs_symlink"], &[]);
 static CHMOD: Hook = with(at_return("chmod", &["chmod_common"], &["path", "umode_t"]), &["path"]);
 static CHOWN: Hook = with(at_return("chown", &["chown_common"], &["path", "uid_t", "gid_t"]), &["path"]);
 static MOUNT: Hook =
-    with(at_return("mount", &["path_mount"], &["char", "path", "char", "unsigned long", "*"]), &["path"]);
+    with(at_return("mount", &["path_mount"], &["char", "path", "char", "long unsigned int", "*"]), &["path"]);
 static MOVE_MOUNT: Hook =
     with(at_return("move_mount", &["security_move_mount"], &["path", "path"]), &["path"]);
 static UNMOUNT: Hook = at_return("unmount", &["security_sb_umount"], &["vfsmount", "int"]);
