@@ -116,7 +116,11 @@ pub fn record(current: Current, login: &Login) -> Result<(), Lost> {
         (*set).new_sessionid = login.new_sessionid;
         (*set).noticed = login.noticed.into();
         (*set).result = login.result;
-        current.write_known_header(&raw mut (*set).header, Act::LoginuidSet)
+        let header = current.write_known_header(&raw mut (*set).header, Act::LoginuidSet);
+        // Whoever set it did so as the one before.
+        (*set).header.loginuid = login.old_loginuid;
+        (*set).header.sessionid = login.old_sessionid;
+        header
     };
     record.finish(header)
 }

@@ -48,7 +48,8 @@ pub struct CredentialChange {
 #[repr(C)]
 #[derive(Clone, Copy, Debug, FromBytes, IntoBytes, Immutable, KnownLayout)]
 pub struct LoginuidSet {
-    /// The thread, which alone can set its own; with the new login uid.
+    /// The thread, which alone can set its own; with the login uid before, as
+    /// which it did so.
     pub header: Header,
     /// [`crate::header::UNSET`] where there was none.
     pub old_loginuid: u32,
