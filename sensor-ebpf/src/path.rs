@@ -13,6 +13,8 @@ use crate::{
 const FEW_STEPS: u32 = 32;
 /// Most steps with room for the longest.
 const STEPS: u32 = 64;
+/// Most steps further up a path that was cut, for its full length.
+const COUNTED_STEPS: u32 = 96;
 
 /// `struct path`.
 #[derive(Clone, Copy)]
@@ -48,7 +50,8 @@ impl Path {
     /// namespace, crossing mounts, each ended by NUL, and tells the span.
     /// `component` is the most bytes that one name may have with its NUL, and
     /// `room` is that and a power of two, up to which the next name may start; a
-    /// walk that comes further, or a longer name, stops and says [`CUT`].
+    /// walk that comes further, or a longer name, stops and says [`CUT`], with
+    /// the full length where there was room for the longest names.
     /// `below` is a name to begin with, of something in the directory that this
     /// is the path of.
     ///
@@ -89,10 +92,7 @@ impl Path {
         let mut at = Step { mnt: self.mnt.0, dentry: self.dentry.0, root: layout.root_of(self.mnt.0) };
         let mut step = 0;
         let steps = if component < COMPONENT_MAX { FEW_STEPS } else { STEPS };
-        loop {
-            if step == steps {
-                return span.flag(CUT);
-            }
+        while step < steps {
             step += 1;
             let written = u64::from(span.length()) & (starts - 1);
             let crossing = all_if_equal(at.dentry, at.root);
@@ -110,10 +110,19 @@ impl Path {
             let top = all_if_equal(up.parent, at.mount(&layout)) & crossing;
             // The last name may just fit.
             let full = full & !top;
-            if hidden(full | failed | same | top) != 0 {
-                return span.flag(bit(full, CUT) | bit(failed, UNREADABLE) | bit(same, UNREACHABLE));
-            }
+            let end = hidden(full | failed | same | top);
             at = up.next(&at, crossing, &layout);
+            if end != 0 {
+                span.flag(bit(full, CUT) | bit(failed, UNREADABLE) | bit(same, UNREACHABLE));
+                if component < COMPONENT_MAX || full == 0 {
+                    return;
+                }
+                break;
+            }
+        }
+        span.flag(CUT);
+        if component == COMPONENT_MAX {
+            at.count(&mut span, &layout);
         }
     }
 }
@@ -140,6 +149,8 @@ struct Layout {
     /// `d_parent`, and before how many bytes the name's pointer is.
     parent: u64,
     name: u64,
+    /// `d_name.len`
+    name_length: u64,
     /// `mnt` in `struct mount`, and `mnt_parent` and `mnt_mountpoint`.
     mnt: u64,
     above: u64,
@@ -154,6 +165,7 @@ impl Layout {
         Self {
             parent: offset!(dentry_parent) as u64,
             name: offset!(dentry_name) as u64,
+            name_length: offset!(dentry_name_len) as u64,
             mnt: offset!(mount_mnt) as u64,
             above: offset!(mount_parent) as u64,
             mountpoint: offset!(mount_mountpoint) as u64,
@@ -198,6 +210,31 @@ impl Step {
             mountpoint: Address(mount.wrapping_add(layout.mountpoint)).word(),
             name: Address(Address(self.dentry.wrapping_add(layout.name)).word()),
         }
+    }
+}
+
+impl Step {
+    /// Goes on to the root and adds up the lengths of the names that no longer
+    /// had room. What is further away than [`COUNTED_STEPS`] leaves the full
+    /// length unknown.
+    #[inline(always)]
+    fn count(mut self, span: &mut Record, layout: &Layout) {
+        span.begin_count();
+        let mut step = 0;
+        while step < COUNTED_STEPS {
+            step += 1;
+            let crossing = all_if_equal(self.dentry, self.root);
+            let up = self.up(crossing, layout);
+            let length = Address(self.dentry.wrapping_add(layout.name_length)).word() & 0xffff_ffff;
+            span.count(((length + 1) & !crossing) as u32);
+            let same = all_if_equal(up.parent, self.dentry) & !crossing;
+            let top = all_if_equal(up.parent, self.mount(layout)) & crossing;
+            if hidden(same | top) != 0 {
+                return;
+            }
+            self = up.next(&self, crossing, layout);
+        }
+        span.forget_count();
     }
 }
 
@@ -284,6 +321,28 @@ impl Record {
     fn grow(&mut self, by: u32) {
         // SAFETY: valid since `begin`.
         unsafe { (&raw mut (*self.0).length).write_volatile(self.length() + by) };
+    }
+
+    /// Begins the full length with what was written.
+    #[inline(always)]
+    fn begin_count(&mut self) {
+        // SAFETY: valid since `begin`.
+        unsafe { (&raw mut (*self.0).full_length).write_volatile(self.length()) };
+    }
+
+    #[inline(always)]
+    fn count(&mut self, by: u32) {
+        // SAFETY: valid since `begin`.
+        unsafe {
+            let full = &raw mut (*self.0).full_length;
+            full.write_volatile(full.read_volatile().wrapping_add(by));
+        }
+    }
+
+    #[inline(always)]
+    fn forget_count(&mut self) {
+        // SAFETY: valid since `begin`.
+        unsafe { (&raw mut (*self.0).full_length).write_volatile(0) };
     }
 
     #[inline(always)]

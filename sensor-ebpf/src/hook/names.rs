@@ -163,6 +163,10 @@ fn call_object(ctx: BtfTracePointContext) -> i32 {
     {
         asked.file = file;
         asked.done.file = file_id(file).unwrap_or(FileId::ZERO);
+        if call.result == 0 {
+            // What it was before is gone.
+            asked.done.file.mode = 0;
+        }
     }
     let outcome = current
         .check_policy()

@@ -1,43 +1,78 @@
 //! Permissions, owners and mounts that are changed: the trampolines.
 
-use aya_ebpf::{macros::fexit, programs::FExitContext};
+use aya_ebpf::{
+    macros::{fentry, fexit},
+    programs::{FEntryContext, FExitContext},
+};
 use sensor_types::{
     act::Act,
-    file::{MOUNTED, MOVED, UNMOUNTED},
+    file::{MOUNTED, MOVED, UNCHANGED, UNMOUNTED},
 };
 
 use super::change::{int, note_file, record_whole, whole};
 use crate::{
     identity::Current,
     kernel::Address,
-    maps::{argument, offset},
+    maps::{CHANGING, argument, offset},
     path::Path,
 };
 
 /// `int chmod_common(const struct path *path, umode_t mode)`
 ///
-/// Every chmod comes through here with the path it resolved to.
+/// Every chmod comes through here with the path it resolved to. What was before
+/// is noted on the way in.
+#[fentry]
+fn begin_chmod(ctx: FEntryContext) -> i32 {
+    begin(Act::Chmod, Address(ctx.arg(0)), u32::from(ctx.arg::<u64>(1) as u16 & 0o7777), UNCHANGED);
+    0
+}
+
+/// See [`begin_chmod`].
 #[fexit]
 fn chmod(ctx: FExitContext) -> i32 {
-    let Some(current) = Current::get() else { return 0 };
-    let path = Path::of_path(Address(argument(&ctx, 0)));
-    let Some(changing) = whole(current, Act::Chmod, path) else { return 0 };
-    changing.first = u32::from(ctx.arg::<u64>(1) as u16 & 0o7777);
-    note_file(&mut changing.file, Address(changing.directory));
-    record_whole(current, Act::Chmod, changing, int(ctx.arg(2)));
+    end(Act::Chmod, int(ctx.arg(2)));
     0
 }
 
 /// `int chown_common(const struct path *path, uid_t user, gid_t group)`
+///
+/// Every chown, as [`begin_chmod`].
+#[fentry]
+fn begin_chown(ctx: FEntryContext) -> i32 {
+    begin(Act::Chown, Address(ctx.arg(0)), ctx.arg::<u64>(1) as u32, ctx.arg::<u64>(2) as u32);
+    0
+}
+
+/// See [`begin_chown`].
 #[fexit]
 fn chown(ctx: FExitContext) -> i32 {
-    let Some(current) = Current::get() else { return 0 };
-    let path = Path::of_path(Address(argument(&ctx, 0)));
-    let Some(changing) = whole(current, Act::Chown, path) else { return 0 };
-    (changing.first, changing.second) = (ctx.arg::<u64>(1) as u32, ctx.arg::<u64>(2) as u32);
-    note_file(&mut changing.file, Address(changing.directory));
-    record_whole(current, Act::Chown, changing, int(ctx.arg(3)));
+    end(Act::Chown, int(ctx.arg(3)));
     0
+}
+
+/// Notes an object before it is changed.
+#[inline(always)]
+fn begin(act: Act, path: Address, first: u32, second: u32) -> Option<()> {
+    let current = Current::get()?;
+    let path = Path::of_path(path);
+    let changing = whole(current, act, path)?;
+    (changing.first, changing.second) = (first, second);
+    note_file(&mut changing.file, Address(changing.directory));
+    changing.act = act as u32;
+    Some(())
+}
+
+/// Records it when it has been.
+#[inline(always)]
+fn end(act: Act, result: i32) -> Option<()> {
+    let current = Current::get()?;
+    let changing = CHANGING.get_ptr_mut(&current.pid_tgid)?;
+    // SAFETY: the entry is this thread's own, and lives as long as the map.
+    let changing = unsafe { &*changing };
+    if changing.act == act as u32 {
+        record_whole(current, act, changing, result);
+    }
+    Some(())
 }
 
 /// `int path_mount(const char *dev_name, struct path *path, const char *type_page, unsigned long flags, void *data_page)`

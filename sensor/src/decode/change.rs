@@ -73,8 +73,8 @@ pub fn chmod(record: &[u8], event: &mut Event) -> Result<(), DecodeError> {
         device: device(&change.file),
         inode: inode(&change.file),
         mode: changed(change.first).unwrap_or_default() & PERMISSIONS,
-        // Read when the call returned: what was before is known only of one that failed.
-        old_mode: mode(&change.file).filter(|_| change.result < 0).map(|mode| mode & PERMISSIONS),
+        // A mode that is known has a type beside the permissions.
+        old_mode: mode(&change.file).filter(|mode| *mode != 0).map(|mode| mode & PERMISSIONS),
     }));
     Ok(())
 }

@@ -6,7 +6,7 @@ use anyhow::Context as _;
 use aya::{
     Ebpf,
     maps::{HashMap, ProgramArray},
-    programs::{BtfTracePoint, FEntry, FExit, Program, ProgramError, loaded_links},
+    programs::{BtfTracePoint, FEntry, FExit, Program, ProgramError},
 };
 use sensor_types::{
     act::Act,
@@ -175,33 +175,47 @@ impl<'a> Attacher<'a> {
     }
 
     /// Tells the programs which kernel objects are the sensor's own, so that
-    /// they know when somebody touches them.
+    /// they know when somebody touches them: all that this process has open.
     ///
     /// # Errors
     /// When the kernel refuses.
     pub fn remember_ours(&mut self) -> anyhow::Result<()> {
-        let mut ours = Vec::new();
-        let mut programs = Vec::new();
         for (_, program) in self.ebpf.programs() {
             // One that was not loaded has no information.
             let Ok(info) = program.info() else { continue };
-            let id = info.id();
-            programs.push(id);
-            ours.push((PROGRAM, id));
             let instructions = info.verified_instruction_count();
             tracing::debug!(program = info.name_as_str(), instructions, "verified");
-            let maps = info.map_ids().ok().flatten().unwrap_or_default();
-            ours.extend(maps.into_iter().map(|map| (MAP, map)));
         }
-        let links = loaded_links().flatten().filter(|link| programs.contains(&link.program_id()));
-        ours.extend(links.map(|link| (LINK, link.id())));
         let map = self.ebpf.map_mut("OURS").context("the object has no map OURS")?;
         let mut map: HashMap<_, u64, u32> = HashMap::try_from(map)?;
-        for (kind, id) in ours {
+        for (kind, id) in own_objects().context("/proc/self/fdinfo, which lists the sensor's own objects")? {
             map.insert(u64::from(kind) << 32 | u64::from(id), 1, 0)?;
         }
         Ok(())
     }
+}
+
+/// Kinds and ids of the programs, maps and links that this process has open.
+fn own_objects() -> std::io::Result<Vec<(u32, u32)>> {
+    let mut own = Vec::new();
+    for entry in std::fs::read_dir("/proc/self/fdinfo")? {
+        // The directory's own descriptor is gone by now.
+        let Ok(info) = std::fs::read_to_string(entry?.path()) else { continue };
+        own.extend(info.lines().filter_map(object_in));
+    }
+    Ok(own)
+}
+
+/// A line of what `bpf_*_show_fdinfo` of the kernel write.
+fn object_in(line: &str) -> Option<(u32, u32)> {
+    let (key, id) = line.split_once(':')?;
+    let kind = match key {
+        "prog_id" => PROGRAM,
+        "map_id" => MAP,
+        "link_id" => LINK,
+        _ => return None,
+    };
+    Some((kind, id.trim().parse().ok()?))
 }
 
 fn state(act: Act, how: How, place: &str, obstacle: Option<String>) -> HookState {

@@ -167,8 +167,11 @@ static LINKED: Hook = at_return("finish_link", &["vfs_link"], &[]);
 static SYMLINK: Hook =
     with(at_return("intend_symlink", &["security_path_symlink"], &["path", "dentry", "char"]), &["path"]);
 static SYMLINKED: Hook = at_return("finish_symlink", &["vfs_symlink"], &[]);
-static CHMOD: Hook = with(at_return("chmod", &["chmod_common"], &["path", "umode_t"]), &["path"]);
-static CHOWN: Hook = with(at_return("chown", &["chown_common"], &["path", "uid_t", "gid_t"]), &["path"]);
+static CHMOD: Hook = with(at_entry("begin_chmod", &["chmod_common"], &["path", "umode_t"]), &["path"]);
+static CHMODDED: Hook = at_return("chmod", &["chmod_common"], &["path", "umode_t"]);
+static CHOWN: Hook =
+    with(at_entry("begin_chown", &["chown_common"], &["path", "uid_t", "gid_t"]), &["path"]);
+static CHOWNED: Hook = at_return("chown", &["chown_common"], &["path", "uid_t", "gid_t"]);
 static MOUNT: Hook =
     with(at_return("mount", &["path_mount"], &["char", "path", "char", "long unsigned int", "*"]), &["path"]);
 static MOVE_MOUNT: Hook =
@@ -204,8 +207,8 @@ pub static WAYS: &[Way] = &[
     way(Act::Rename, &[], &[&RENAME, &RENAMED], &[]),
     way(Act::Link, &[], &[&LINK, &LINKED, &SYMLINK, &SYMLINKED], &[]),
     way(Act::Unlink, &[], &[&UNLINK, &UNLINKED, &RMDIR, &RMDIRED], &[]),
-    way(Act::Chmod, &[], &[&CHMOD], &[]),
-    way(Act::Chown, &[], &[&CHOWN], &[]),
+    way(Act::Chmod, &[], &[&CHMOD, &CHMODDED], &[]),
+    way(Act::Chown, &[], &[&CHOWN, &CHOWNED], &[]),
     way(Act::Mount, &[], &[&MOUNT, &MOVE_MOUNT, &UNMOUNT], &[]),
     way(Act::CredentialChange, &[], &[&CREDENTIALS], &[]),
     way(Act::Ptrace, &[], &[&PTRACE], &[]),
