@@ -23,6 +23,9 @@ use super::{
 /// What the kernel says to every trampoline where it is set up to refuse them.
 const NO_TRAMPOLINES: &str = "this machine does not permit trampolines (fentry, fexit)";
 
+/// The place of an act without a hook of its own.
+const NOTICED: &str = "the thread's next act";
+
 /// Attaches programs of one object.
 pub struct Attacher<'a> {
     /// The object.
@@ -80,6 +83,10 @@ impl<'a> Attacher<'a> {
                 }
             }
         }
+        let noticed = choices.iter().filter(|choice| {
+            choice.hooks.is_empty() && !choice.calls && choice.obstacle.is_none()
+        });
+        states.extend(noticed.map(|choice| state(choice.act, How::Tracepoint, NOTICED, None)));
         for choice in choices.iter().filter(|choice| choice.hooks.is_empty() || choice.obstacle.is_some()) {
             if let Some(reason) = &choice.obstacle
                 && !states.iter().any(|state| state.act == choice.act && state.obstacle.is_some())

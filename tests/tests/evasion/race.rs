@@ -81,13 +81,14 @@ struct Tally {
 }
 
 impl Tally {
-    fn take(&mut self, event: &Event, names: &[Vec<u8>; 2], inodes: &[u64; 2]) {
+    fn take(&mut self, event: &Event, names: &[Vec<u8>; 2], inodes: &[Object; 2]) {
         if let Some(activity_proto::v1::event::Payload::Gap(gap)) = &event.payload {
             let opens = gap.counts.iter().filter(|count| count.r#type() == EventType::Open);
             self.lost += opens.map(|count| count.count).sum::<u64>();
         }
         let Some(open) = event.open() else { return };
-        let inode = inodes.iter().position(|inode| open.inode == Some(*inode));
+        let object = open.device.zip(open.inode).map(|(device, inode)| (device.major, device.minor, inode));
+        let inode = inodes.iter().position(|known| object == Some(*known));
         let path = names.iter().position(|name| open.path == name[..]);
         let times = event.count.unwrap_or(1);
         match (path, inode) {
@@ -135,9 +136,15 @@ fn skipped_by_the_kernel(sensor: &Sensor) -> u64 {
     infos.filter_map(misses).sum()
 }
 
-fn inodes_of(names: &[Vec<u8>; 2]) -> Option<[u64; 2]> {
+/// A device, major and minor, and an inode on it.
+type Object = (u32, u32, u64);
+
+fn inodes_of(names: &[Vec<u8>; 2]) -> Option<[Object; 2]> {
     use std::os::unix::{ffi::OsStrExt as _, fs::MetadataExt as _};
-    let inode = |name: &[u8]| Some(fs::metadata(std::ffi::OsStr::from_bytes(name)).ok()?.ino());
+    let inode = |name: &[u8]| {
+        let file = fs::metadata(std::ffi::OsStr::from_bytes(name)).ok()?;
+        Some((libc::major(file.dev()), libc::minor(file.dev()), file.ino()))
+    };
     Some([inode(&names[0])?, inode(&names[1])?])
 }
 

@@ -34,10 +34,10 @@ fn open_as(scene: &Scene, old: Option<u32>, new: u32, child: u32) {
         "type": "loginuid_set",
         "process": { "pid": child },
         "credentials": {},
-        "loginuidSet": { "new": new },
+        "loginuidSet": { "newAuid": new },
     });
     if let Some(old) = old {
-        event["loginuidSet"]["old"] = old.into();
+        event["loginuidSet"]["oldAuid"] = old.into();
     }
     tell::expect(event);
     let metadata = fs::metadata(scene.path("secret")).unwrap();
