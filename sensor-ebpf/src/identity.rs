@@ -91,7 +91,7 @@ impl Current {
         // SAFETY: as the caller promises; written a moment ago.
         let (loginuid, last) = unsafe { ((*header).loginuid, self.write_session(&mut *header)) };
         if setting!(notice_logins) == 1 && loginuid != last {
-            session::notice(&self);
+            session::notice(&self, act);
         }
         written
     }
@@ -133,6 +133,8 @@ impl Current {
         header.sessionid = self.sessionid();
         header.session_loginuid = UNSET;
         header.session_start_ns = 0;
+        header.session_sessionid = UNSET;
+        header.reserved = 0;
         // SAFETY: the helper writes all of the name's bytes, and only those.
         unsafe { bpf_get_current_comm(header.comm.as_mut_ptr().cast(), NAME_LEN as u32) };
         header.mount_namespace = self.mount_namespace().unwrap_or(0);
@@ -146,6 +148,7 @@ impl Current {
         let Some(session) = session::of(self.tid()) else { return UNSET };
         header.session_loginuid = session.loginuid;
         header.session_start_ns = session.start_ns;
+        header.session_sessionid = session.sessionid;
         session.last_loginuid
     }
 

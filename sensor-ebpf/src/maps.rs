@@ -13,7 +13,7 @@ use sensor_types::{
     file::{FileId, UNCHANGED},
     network::Destination,
     policy::{Form, Offsets, Settings},
-    session::Session,
+    session::{Program, Session},
     span::COMPONENT_MAX,
     syscall::{CALLS as CALL_COUNT, Jump},
 };
@@ -43,6 +43,10 @@ pub static JUMPS: ProgramArray = ProgramArray::with_max_entries(Jump::ALL.len() 
 /// machines have a few hundred threads in sessions.
 #[map]
 pub static SESSIONS: HashMap<u32, Session> = HashMap::with_max_entries(256 * 1024, BPF_F_NO_PREALLOC);
+
+/// Programs that begin sessions. Filled by the daemon, which knows their paths.
+#[map]
+pub static LOGIN_PROGRAMS: HashMap<Program, u32> = HashMap::with_max_entries(256, 0);
 
 /// The ids of the sensor's own kernel objects: the kind (`system::PROGRAM`, `MAP`,
 /// `LINK`) in the upper half. Filled by the daemon.

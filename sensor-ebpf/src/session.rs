@@ -2,11 +2,16 @@
 //! thread is made, ended with the thread.
 
 use aya_ebpf::{bindings::BPF_NOEXIST, helpers::generated::bpf_ktime_get_boot_ns};
-use sensor_types::{act::Act, credentials::LoginuidSet, header::UNSET, session::Session};
+use sensor_types::{
+    act::Act,
+    credentials::LoginuidSet,
+    header::UNSET,
+    session::{Program, Session},
+};
 
 use crate::{
     identity::Current,
-    maps::{PROCESS_RING, SESSIONS, wanted},
+    maps::{LOGIN_PROGRAMS, PROCESS_RING, SESSIONS, offset, wanted},
     ring::{Lost, count, reserve},
 };
 
@@ -17,9 +22,10 @@ pub struct Login {
     pub old_sessionid: u32,
     pub new_loginuid: u32,
     pub new_sessionid: u32,
-    /// Seen later than it happened.
-    pub noticed: bool,
+    /// See [`LoginuidSet::noticed`].
+    pub noticed: u32,
     pub result: i32,
+    pub by_login_program: bool,
 }
 
 /// The session a thread is in.
@@ -49,8 +55,26 @@ pub fn end(tid: u32) {
 /// it: no thread has it.
 const COMPLETE: u32 = 0;
 
-/// Takes a change into the map: the first login uid begins a session, which
-/// stays when another is written over it.
+/// Whether the thread runs a program that begins sessions.
+#[inline(always)]
+pub fn runs_login_program(current: Current) -> bool {
+    program(current).is_some_and(|program| {
+        // SAFETY: nothing of the entry is kept.
+        unsafe { LOGIN_PROGRAMS.get(&program) }.is_some()
+    })
+}
+
+#[inline(always)]
+fn program(current: Current) -> Option<Program> {
+    let inode =
+        current.task.follow(offset!(task_mm))?.follow(offset!(mm_exe_file))?.follow(offset!(file_inode))?;
+    let device: u32 = inode.follow(offset!(inode_sb))?.read(offset!(super_block_dev))?;
+    Some(Program { inode: inode.read(offset!(inode_ino))?, device: device.into() })
+}
+
+/// Takes a change into the map. A login program begins a session, also one that
+/// runs in somebody's session itself, having been restarted by hand. What else
+/// sets a login uid begins one only where there is none.
 #[inline(always)]
 pub fn changed(current: Current, login: &Login) {
     // SAFETY: the helper has no preconditions.
@@ -60,7 +84,8 @@ pub fn changed(current: Current, login: &Login) {
 #[inline(always)]
 fn begun(current: Current, login: &Login, start_ns: u64) {
     let tid = current.tid();
-    let mut session = of(tid).unwrap_or(Session {
+    let known = if login.by_login_program { None } else { of(tid) };
+    let mut session = known.unwrap_or(Session {
         start_ns,
         loginuid: login.new_loginuid,
         sessionid: login.new_sessionid,
@@ -76,7 +101,7 @@ fn begun(current: Current, login: &Login, start_ns: u64) {
 /// tells of a setting is not there on every kernel. The daemon has put in what
 /// was set before it came, so an entry that is missing is a new login.
 #[inline(never)]
-pub fn notice(current: &Current) -> u32 {
+pub fn notice(current: &Current, act: Act) -> u32 {
     let now = current.loginuid();
     let known = of(current.tid());
     let (old_loginuid, old_sessionid) =
@@ -89,8 +114,9 @@ pub fn notice(current: &Current) -> u32 {
         old_sessionid,
         new_loginuid: now,
         new_sessionid: current.sessionid(),
-        noticed: true,
+        noticed: 1 + act as u32,
         result: 0,
+        by_login_program: runs_login_program(*current),
     };
     if of(COMPLETE).is_none() {
         begun(*current, &login, 0);
@@ -114,8 +140,10 @@ pub fn record(current: Current, login: &Login) -> Result<(), Lost> {
         (*set).old_sessionid = login.old_sessionid;
         (*set).new_loginuid = login.new_loginuid;
         (*set).new_sessionid = login.new_sessionid;
-        (*set).noticed = login.noticed.into();
+        (*set).noticed = login.noticed;
         (*set).result = login.result;
+        (*set).by_login_program = login.by_login_program.into();
+        (*set).reserved = 0;
         let header = current.write_known_header(&raw mut (*set).header, Act::LoginuidSet);
         // Whoever set it did so as the one before.
         (*set).header.loginuid = login.old_loginuid;

@@ -59,12 +59,18 @@ pub struct LoginuidSet {
     pub new_loginuid: u32,
     /// After.
     pub new_sessionid: u32,
-    /// 1: seen only at the thread's next act, so the time is later than the
-    /// setting.
+    /// Seen only at the thread's next act, so the time is later than the
+    /// setting: 1 and the number of that [`Act`](crate::act::Act); 0 where it was
+    /// seen at once.
     pub noticed: u32,
     /// 0, or the negative error number.
     pub result: i32,
+    /// 1: the program is one of the [login programs](crate::session::Program), so
+    /// this begins a session.
+    pub by_login_program: u32,
+    /// Zero.
+    pub reserved: u32,
 }
 
 const _: () = assert!(size_of::<CredentialChange>() == size_of::<Header>() + 88);
-const _: () = assert!(size_of::<LoginuidSet>() == size_of::<Header>() + 24);
+const _: () = assert!(size_of::<LoginuidSet>() == size_of::<Header>() + 32);

@@ -51,10 +51,15 @@ pub struct Header {
     /// When the session was begun: `CLOCK_BOOTTIME` of the first setting of the
     /// login uid, nanoseconds; 0 where the sensor did not see it.
     pub session_start_ns: u64,
+    /// The audit session that the session was begun with; [`UNSET`] where no
+    /// session is known.
+    pub session_sessionid: u32,
+    /// Zero.
+    pub reserved: u32,
     /// `task_struct.comm`, ended by NUL.
     pub comm: [u8; NAME_LEN],
     /// Name of the controlling terminal, ended by NUL; empty without one.
     pub tty: [u8; NAME_LEN],
 }
 
-const _: () = assert!(size_of::<Header>() == 120);
+const _: () = assert!(size_of::<Header>() == 128);

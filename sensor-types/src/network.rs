@@ -67,8 +67,11 @@ pub struct Socket {
     pub socket_type: u16,
     /// `sock.sk_protocol` (`IPPROTO_*`; for packet sockets `ETH_P_*`).
     pub protocol: u16,
+    /// Connect to a unix stream socket: the process that listens there
+    /// (`sock.sk_peer_pid`); else 0.
+    pub peer_pid: u32,
     /// Zero.
-    pub reserved: [u32; 2],
+    pub reserved: u32,
 }
 
 const _: () = assert!(size_of::<Destination>() == 120);

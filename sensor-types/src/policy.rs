@@ -195,6 +195,8 @@ kernel_fields! {
     sock_v6_rcv_saddr: "sock"."__sk_common.skc_v6_rcv_saddr",
     sock_type: "sock"."sk_type",
     sock_protocol: "sock"."sk_protocol",
+    sock_peer_pid: "sock"."sk_peer_pid",
+    pid_number: "pid"."numbers",
     unix_sock_peer: "unix_sock"."peer",
     unix_sock_addr: "unix_sock"."addr",
     unix_address_len: "unix_address"."len",

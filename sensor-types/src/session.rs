@@ -2,6 +2,16 @@
 
 use zerocopy::{FromBytes, Immutable, IntoBytes, KnownLayout};
 
+/// The file of a program that begins sessions: sshd, login, cron and their like.
+#[repr(C)]
+#[derive(Clone, Copy, Debug, FromBytes, IntoBytes, Immutable, KnownLayout)]
+pub struct Program {
+    /// `inode.i_ino`.
+    pub inode: u64,
+    /// `super_block.s_dev`, as [`FileId::device`](crate::file::FileId).
+    pub device: u64,
+}
+
 /// The session of a thread.
 #[repr(C)]
 #[derive(Clone, Copy, Debug, FromBytes, IntoBytes, Immutable, KnownLayout)]

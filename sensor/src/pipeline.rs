@@ -10,7 +10,7 @@
 
 use std::{
     sync::{
-        Arc,
+        Arc, Mutex, PoisonError,
         atomic::{AtomicBool, Ordering},
         mpsc::{Receiver, RecvTimeoutError, sync_channel},
     },
@@ -29,9 +29,11 @@ use crate::{
     decode::{Decoded, Decoder, redact::Redactor},
     enrich::{Enriched, Enricher},
     filter::{Filter, Verdict},
+    identity::LoginPrograms,
+    logins::{self, Heard, Logins},
     losses::Losses,
     sequence::{Sequencer, lane_of},
-    source::{Kernel, batch::Batch, load::KernelLog, reader, recording::Recorder},
+    source::{Kernel, LoginProgramMap, batch::Batch, load::KernelLog, reader, recording::Recorder},
     state::State,
     status::{PipelineStats, SensorStatus},
     stream::Hub,
@@ -43,6 +45,8 @@ const BATCHES: usize = 16;
 const PUBLISH: usize = 512;
 /// The nice value of the threads that records wait for.
 const NICE: i32 = -10;
+/// How soon something that waits for more to be known is looked at again.
+const SOON: Duration = Duration::from_millis(50);
 /// How often losses are looked for.
 const LOOK: Duration = Duration::from_millis(500);
 /// How often at most a status says what changed.
@@ -85,6 +89,7 @@ impl Pipeline {
             plan,
             not_covered,
             fallback: _,
+            login_programs,
         } = kernel;
         let decoder = Decoder::new(&state.boot_id, Arc::clone(&redactor)).with_hooks(&config.hooks);
         let wall = clock::wall_offset_ns().saturating_add(clock::boottime_ns());
@@ -99,6 +104,7 @@ impl Pipeline {
             kernel: counters,
             filter,
             pipeline: PipelineStats::default(),
+            sessions: Mutex::default(),
             ring_bytes: (config.hooks.process_ring_bytes.into(), config.hooks.file_ring_bytes.into()),
         });
 
@@ -115,13 +121,24 @@ impl Pipeline {
         let logger = thread::Builder::new().name("kernel-log".into()).spawn(move || relay(log, &log_stop))?;
         let exec_events = config.hooks.exec;
         // Before anybody is served: who ran before is known to the first event.
-        let enricher = Enricher::new(&redactor);
+        let programs = LoginPrograms::with(&config.sessions.login_programs);
+        let logs = config.sessions.logins();
+        let (logins, heard) = Logins::start(&logs).context("the logs of logins cannot be followed")?;
+        let past = logins::past(&logs).unwrap_or_else(|error| {
+            tracing::warn!(%error, "logins from before the start cannot be read from the logs");
+            Vec::new()
+        });
+        let enricher = Enricher::new(&redactor, &status.state.boot_id, programs, past);
         let worker_status = Arc::clone(&status);
         let worker = thread::Builder::new().name("pipeline".into()).spawn(move || {
             prefer_this_thread();
             Worker {
                 decoder,
                 enricher,
+                logins,
+                heard,
+                logins_dropped: 0,
+                login_programs,
                 sequencer: Sequencer::default(),
                 losses: Losses::default(),
                 told: Told { not_covered: 0, at: Instant::now() },
@@ -171,6 +188,11 @@ fn relay(mut log: KernelLog, stop: &AtomicBool) {
 struct Worker {
     decoder: Decoder,
     enricher: Enricher,
+    logins: Logins,
+    heard: Receiver<Heard>,
+    /// Lines of logs left out, as last said.
+    logins_dropped: u64,
+    login_programs: LoginProgramMap,
     sequencer: Sequencer,
     losses: Losses,
     told: Told,
@@ -197,13 +219,17 @@ impl Worker {
         self.publish();
         let mut looked = Instant::now();
         loop {
-            match batches.recv_timeout(LOOK) {
+            self.look_at_people();
+            let wait = if self.enricher.is_waiting() { SOON } else { LOOK };
+            match batches.recv_timeout(wait) {
                 Ok(batch) => self.process(&batch),
                 Err(RecvTimeoutError::Timeout) => {}
                 Err(RecvTimeoutError::Disconnected) => break,
             }
             if looked.elapsed() >= LOOK {
                 self.report_losses();
+                let sessions = self.enricher.sessions();
+                *self.status.sessions.lock().unwrap_or_else(PoisonError::into_inner) = sessions;
                 looked = Instant::now();
             }
             self.publish();
@@ -211,6 +237,41 @@ impl Worker {
         self.report_losses();
         self.publish();
         self.hub.close();
+        self.logins.stop();
+    }
+
+    /// What the logs say and what was looked up, and what is to be told of it.
+    fn look_at_people(&mut self) {
+        for heard in self.heard.try_iter() {
+            self.enricher.hear(heard);
+        }
+        let dropped = self.logins.dropped();
+        if dropped > self.logins_dropped {
+            tracing::warn!(
+                lines = dropped - self.logins_dropped,
+                "the log of logins came too fast; lines were left out"
+            );
+            self.logins_dropped = dropped;
+        }
+        self.enricher.tick();
+        self.send_told();
+        for file in self.enricher.new_login_programs() {
+            if let Err(error) = self.login_programs.add(file) {
+                tracing::warn!(%error, "the kernel programs do not know a login program");
+            }
+        }
+    }
+
+    /// Sessions, switches and refused logins.
+    fn send_told(&mut self) {
+        for event in self.enricher.told() {
+            if event.time.is_some() {
+                self.count_own();
+                self.send(event, Lane::Process);
+            } else if let Some(payload) = event.payload {
+                self.send_own(payload, Lane::Process);
+            }
+        }
     }
 
     fn process(&mut self, batch: &Batch) {
@@ -221,7 +282,6 @@ impl Worker {
             self.recorder = None;
         }
         let wall_offset = clock::wall_offset_ns();
-        self.enricher.tick();
         for record in batch.iter() {
             match self.decoder.decode(record, wall_offset) {
                 Ok(Decoded::Fork(fork)) => self.fork(&fork),
@@ -256,6 +316,7 @@ impl Worker {
             stats.filtered.fetch_add(1, Ordering::Relaxed);
             return;
         }
+        self.send_told();
         self.send(event, lane_of(event_type));
     }
 
@@ -277,6 +338,10 @@ impl Worker {
         }
     }
 
+    fn count_own(&self) {
+        self.status.pipeline.own.fetch_add(1, Ordering::Relaxed);
+    }
+
     /// An event of the sensor itself.
     fn send_own(&mut self, payload: Payload, lane: Lane) {
         let boottime_ns = clock::boottime_ns();
@@ -286,10 +351,19 @@ impl Worker {
             payload: Some(payload),
             ..Event::default()
         };
+        self.count_own();
         self.send(event, lane);
     }
 
     fn send(&mut self, mut event: Event, lane: Lane) {
+        if let Some(attribution) = &event.attribution
+            && attribution.uid.is_none()
+            && let Some(count) = usize::try_from(attribution.reason)
+                .ok()
+                .and_then(|reason| self.status.pipeline.unattributed.get(reason))
+        {
+            count.fetch_add(1, Ordering::Relaxed);
+        }
         self.sequencer.number(&mut event, lane);
         self.outgoing.push(event);
         if self.outgoing.len() >= PUBLISH {

@@ -57,6 +57,11 @@ pub fn lane_of(event_type: EventType) -> Lane {
         | EventType::BpfLoad
         | EventType::ModuleLoad
         | EventType::Tamper
+        | EventType::SessionStart
+        | EventType::SessionUpdate
+        | EventType::SessionEnd
+        | EventType::LoginFailed
+        | EventType::AccountSwitch
         | EventType::Gap
         | EventType::Status
         | EventType::Unspecified => Lane::Process,

@@ -1,7 +1,7 @@
 //! What the sensor says of itself: in the stream, to `GetStatus`, in `doctor`.
 
 use std::sync::{
-    Arc,
+    Arc, Mutex,
     atomic::{AtomicU64, Ordering::Relaxed},
 };
 
@@ -25,6 +25,9 @@ const COUNTED: [(Act, &str); 2] = [
     (Act::IoUringConnect, "sockets connected through io_uring"),
 ];
 
+/// One more than the last [`v1::Reason`].
+const REASONS: usize = v1::Reason::UnknownOrigin as usize + 1;
+
 /// The counts of all acts, by their numbers.
 type AllCounters = [Counters; Act::ALL.len()];
 
@@ -43,6 +46,10 @@ pub struct PipelineStats {
     pub redacted: AtomicU64,
     /// Processes in the table.
     pub processes: AtomicU64,
+    /// Of the published, those that no record stands behind.
+    pub own: AtomicU64,
+    /// Published events that name nobody, by [`v1::Reason`].
+    pub unattributed: [AtomicU64; REASONS],
     /// Last number in the process lane.
     pub process_sequence: AtomicU64,
     /// Last number in the file lane.
@@ -71,6 +78,8 @@ pub struct SensorStatus {
     pub filter: Filter,
     /// The pipeline's counts.
     pub pipeline: PipelineStats,
+    /// Who is on, as of a moment ago.
+    pub sessions: Mutex<Vec<v1::SessionState>>,
     /// Sizes of the process ring and the file ring.
     pub ring_bytes: (u64, u64),
 }
@@ -125,11 +134,22 @@ impl SensorStatus {
             redacted: self.pipeline.redacted.load(Relaxed),
             processes: self.pipeline.processes.load(Relaxed),
             filtered_by: self.filtered_by(),
+            unattributed: self.unattributed(),
+            own: self.pipeline.own.load(Relaxed),
         }
     }
 }
 
 impl SensorStatus {
+    fn unattributed(&self) -> Vec<PolicyCount> {
+        let counts = self.pipeline.unattributed.iter().map(|count| count.load(Relaxed)).enumerate();
+        let named = counts.filter_map(|(reason, count)| {
+            let reason = v1::Reason::try_from(i32::try_from(reason).ok()?).ok()?;
+            Some(PolicyCount { reason: reason.short_name().to_owned(), count })
+        });
+        named.filter(|counted| counted.count > 0 && !counted.reason.is_empty()).collect()
+    }
+
     fn filtered_by(&self) -> Vec<PolicyCount> {
         let counted = Reason::ALL.iter().zip(self.filter.counts());
         counted.map(|(reason, count)| PolicyCount { reason: reason.name().to_owned(), count }).collect()

@@ -5,6 +5,7 @@ use std::{
     ffi::OsString,
     fmt,
     fs::{self, File},
+    hash::{DefaultHasher, Hash as _, Hasher as _},
     io,
     os::unix::fs::symlink,
     path::{Path, PathBuf},
@@ -56,9 +57,10 @@ pub fn build(toolchain: &Toolchain, checkout: &Path, name: &str, to: &Path) -> R
     build_in(&cache_dir().ok_or(BuildError::NoCache)?.join("ebpf"), toolchain, checkout, name, to)
 }
 
-/// All checkouts share one target directory, so one builds at a time, and what
-/// is fresh is told by content: by time, a checkout whose files are older than
-/// another's last build would get that one's object.
+/// Each checkout has a target directory of its own: cargo remembers the files of
+/// `sensor-types`, which lie outside the package, by their whole paths, and would
+/// take another checkout's for this one's. What is fresh is told by content,
+/// since a change of branches may bring older files.
 fn build_in(
     work: &Path,
     toolchain: &Toolchain,
@@ -68,7 +70,7 @@ fn build_in(
 ) -> Result<Built, BuildError> {
     let _one_at_a_time = lock(work)?;
     let llvm = expose_llvm(work, &toolchain.compiler.llvm)?;
-    let target = work.join("target");
+    let target = work.join("target").join(place_of(checkout));
 
     let cargo = env::var_os("CARGO").unwrap_or_else(|| "cargo".into());
     let output = clean_command(&cargo)
@@ -97,6 +99,13 @@ fn build_in(
     let stripped = strip(&linked).map_err(BuildError::Object)?;
     fs::write(to, stripped).map_err(|error| BuildError::Io(to.to_owned(), error))?;
     Ok(Built { warnings: said.lines().map(str::to_owned).collect() })
+}
+
+/// A name for a checkout's place.
+fn place_of(checkout: &Path) -> String {
+    let mut hasher = DefaultHasher::new();
+    checkout.canonicalize().unwrap_or_else(|_| checkout.to_owned()).hash(&mut hasher);
+    format!("{:016x}", hasher.finish())
 }
 
 fn lock(work: &Path) -> Result<File, BuildError> {

@@ -126,8 +126,9 @@ fn set_loginuid(ctx: FExitContext) -> i32 {
         old_sessionid: old.sessionid,
         new_loginuid: current.loginuid(),
         new_sessionid: current.sessionid(),
-        noticed: false,
+        noticed: 0,
         result: if written < 0 { written as i32 } else { 0 },
+        by_login_program: session::runs_login_program(current),
     };
     if written >= 0 {
         session::changed(current, &login);

@@ -21,7 +21,7 @@ use super::{
 };
 use crate::{
     identity::{Current, start_of},
-    kernel::{Address, at_most, blank, copy_kernel, copy_user},
+    kernel::{Address, at_most, copy_kernel, copy_user},
     maps::{CONNECTING, Connecting, PROCESS_RING, SENT, Sent, offset, setting, wanted},
     ring::{Lost, count, reserve},
 };
@@ -121,7 +121,8 @@ fn record(current: Current, attempt: &Attempt<'_>) -> Result<(), Lost> {
     let header = unsafe {
         (*socket).result = attempt.result as i32;
         (*socket).marks = attempt.marks;
-        blank(&raw mut (*socket).reserved);
+        (*socket).peer_pid = if attempt.result == 0 { unix_peer(attempt.sock).unwrap_or(0) } else { 0 };
+        (*socket).reserved = 0;
         (*socket).socket_type = attempt.sock.read(offset!(sock_type)).unwrap_or(0);
         (*socket).protocol = attempt.sock.read(offset!(sock_protocol)).unwrap_or(0);
         local_end(&raw mut (*socket).local, attempt.sock);
@@ -129,6 +130,17 @@ fn record(current: Current, attempt: &Attempt<'_>) -> Result<(), Lost> {
         current.write_header(&raw mut (*socket).header, Act::Connect)
     };
     record.finish(header)
+}
+
+/// The process that listens on the unix socket this one is connected to: a
+/// connect takes over whose the other end is. In the numbers of the initial pid
+/// namespace, which come first in `struct pid`.
+#[inline(always)]
+fn unix_peer(sock: Address) -> Option<u32> {
+    if sock.read::<u16>(offset!(sock_family))? != AF_UNIX {
+        return None;
+    }
+    sock.follow(offset!(sock_peer_pid))?.read(offset!(pid_number))
 }
 
 /// # Safety

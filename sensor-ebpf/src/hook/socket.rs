@@ -47,7 +47,8 @@ fn record(current: Current, act: Act, sock: Address, end: End) -> Result<(), Los
     let header = unsafe {
         (*socket).result = 0;
         (*socket).marks = 0;
-        blank(&raw mut (*socket).reserved);
+        (*socket).peer_pid = 0;
+        (*socket).reserved = 0;
         (*socket).socket_type = sock.read(offset!(sock_type)).unwrap_or(0);
         (*socket).protocol = sock.read(offset!(sock_protocol)).unwrap_or(0);
         local_end(&raw mut (*socket).local, sock);
@@ -149,7 +150,8 @@ fn record_made(current: Current, family: u16, kind: u16, protocol: u16, result: 
     let header = unsafe {
         (*socket).result = result;
         (*socket).marks = 0;
-        blank(&raw mut (*socket).reserved);
+        (*socket).peer_pid = 0;
+        (*socket).reserved = 0;
         (*socket).socket_type = kind;
         // ETH_P_* are in network byte order.
         (*socket).protocol = if family == AF_PACKET { u16::from_be(protocol) } else { protocol };

@@ -21,6 +21,8 @@ use std::{
 
 use serde::Deserialize;
 
+use crate::logins::LoginsConfig;
+
 pub use error::{ConfigError, Problem};
 pub use hooks::HooksConfig;
 pub use policy::{PolicyConfig, Scope};
@@ -74,6 +76,9 @@ const KEYS: &[&str] = &[
     "redaction.enabled",
     "redaction.rules.name",
     "redaction.rules.pattern",
+    "sessions.auth_logs",
+    "sessions.journal",
+    "sessions.login_programs",
     "stream.socket",
     "stream.group",
     "stream.mode",
@@ -96,6 +101,8 @@ pub struct Config {
     pub policy: PolicyConfig,
     /// Secrets that are replaced before an event leaves the sensor.
     pub redaction: RedactionConfig,
+    /// What is learned of login sessions.
+    pub sessions: SessionsConfig,
     /// The gRPC service.
     pub stream: StreamConfig,
     /// The sensor's own log.
@@ -116,6 +123,35 @@ pub struct SensorConfig {
     /// Name to report instead of the machine's host name.
     #[serde(deserialize_with = "values::host_name")]
     pub host: Option<String>,
+}
+
+/// `[sessions]`
+#[derive(Clone, Debug, PartialEq, Deserialize)]
+#[serde(default)]
+pub struct SessionsConfig {
+    /// Files that sshd's log may be in.
+    pub auth_logs: Vec<PathBuf>,
+    /// Whether the journal is read, where there is one.
+    pub journal: bool,
+    /// More programs that begin sessions, by their paths.
+    pub login_programs: Vec<PathBuf>,
+}
+
+impl Default for SessionsConfig {
+    fn default() -> Self {
+        Self {
+            auth_logs: vec!["/var/log/auth.log".into(), "/var/log/secure".into()],
+            journal: true,
+            login_programs: Vec::new(),
+        }
+    }
+}
+
+impl SessionsConfig {
+    /// What is read of logs.
+    pub fn logins(&self) -> LoginsConfig {
+        LoginsConfig { auth_logs: self.auth_logs.clone(), journal: self.journal }
+    }
 }
 
 /// `[stream]`

@@ -1,7 +1,10 @@
 //! Who a thread is, changed.
 
 use activity_proto::v1::{self, Event, Identity, event::Payload};
-use sensor_types::credentials::{CredentialChange, Ids, LoginuidSet};
+use sensor_types::{
+    act::Act,
+    credentials::{CredentialChange, Ids, LoginuidSet},
+};
 
 use super::{DecodeError, fixed, outcome, set};
 
@@ -39,7 +42,9 @@ pub fn loginuid_set(record: &[u8], event: &mut Event) -> Result<(), DecodeError>
         old_session_id: set(change.old_sessionid),
         new_auid: set(change.new_loginuid),
         new_session_id: set(change.new_sessionid),
-        noticed: change.noticed == 1,
+        noticed: change.noticed != 0,
+        at_exec: change.noticed == 1 + Act::Exec as u32,
+        by_login_program: change.by_login_program == 1,
     }));
     Ok(())
 }

@@ -190,6 +190,7 @@ fn login(header: &Header) -> Option<Login> {
         tty: until_nul(&header.tty),
         user: String::new(),
         first_auid: set(header.session_loginuid).filter(|&first| first != header.loginuid),
+        first_session_id: set(header.session_sessionid).filter(|&first| first != header.sessionid),
         since_boottime_ns: (header.session_start_ns != 0).then_some(header.session_start_ns),
     };
     (login != Login::default()).then_some(login)

@@ -43,6 +43,7 @@ pub fn connect(record: &[u8], event: &mut Event) -> Result<(), DecodeError> {
         datagram: socket.marks & DATAGRAM != 0,
         fast_open: socket.marks & FAST_OPEN != 0,
         io_uring: socket.marks & IO_URING != 0,
+        peer_pid: (socket.peer_pid != 0).then_some(socket.peer_pid),
     }));
     Ok(())
 }

@@ -1,16 +1,20 @@
 //! Adds to an event what only user space knows: names of users and groups,
-//! the program behind a process, its container, and the human.
+//! the program behind a process, its container; and, from `identity`, the human.
 
 mod cgroups;
 mod interpreters;
-mod processes;
+pub mod processes;
 mod seed;
-mod users;
+pub mod users;
 
-use activity_proto::v1::{Attribution, Confidence, Event, Method, Ptrace, Truncation, event::Payload};
+use activity_proto::v1::{Event, Ptrace, SessionState, Truncation, event::Payload};
 use sensor_types::process::Fork;
 
-use crate::decode::{Level, redact::Redactor};
+use crate::{
+    decode::{Level, redact::Redactor},
+    identity::{Identity, LoginPrograms},
+    logins::Heard,
+};
 use cgroups::Cgroups;
 use interpreters::Interpreters;
 use processes::{Image, Processes};
@@ -22,6 +26,7 @@ pub struct Enricher {
     interpreters: Interpreters,
     users: Users,
     cgroups: Cgroups,
+    identity: Identity,
     /// That of the first process.
     host_mount_namespace: Option<u32>,
 }
@@ -36,29 +41,63 @@ pub enum Enriched {
 }
 
 impl Enricher {
-    /// Knows the processes that run already, from /proc. The fork hook must be
-    /// attached before, so that no process falls between the two.
-    pub fn new(redactor: &Redactor) -> Self {
-        let mut processes = Processes::default();
-        seed::from_proc(&mut processes, redactor);
+    /// Knows the processes that run already, from /proc, and the sessions they
+    /// belong to, with `past` from the logs. The fork hook must be attached
+    /// before, so that no process falls between the two.
+    pub fn new(redactor: &Redactor, boot_id: &str, programs: LoginPrograms, past: Vec<Heard>) -> Self {
+        let (mut processes, mut users) = (Processes::default(), Users::start());
+        let found = seed::from_proc(&mut processes, redactor);
+        let mut identity = Identity::new(boot_id, programs);
+        identity.find_existing(&found, past, &mut processes, &mut users);
         let host_mount_namespace = crate::pipeline::host_mount_namespace();
-        Self { host_mount_namespace, ..Self::with(processes, Cgroups::find()) }
+        let interpreters = Interpreters::default();
+        Self { processes, interpreters, users, cgroups: Cgroups::find(), identity, host_mount_namespace }
     }
 
     /// Knows nothing of the machine it runs on: for recordings.
     #[cfg(test)]
     pub fn knowing_nothing() -> Self {
-        Self::with(Processes::default(), Cgroups::none())
+        Self {
+            processes: Processes::default(),
+            interpreters: Interpreters::default(),
+            users: Users::known(&[(0, "root"), (1000, "alice")]),
+            cgroups: Cgroups::none(),
+            identity: Identity::new("00000000-boot", LoginPrograms::none_installed()),
+            host_mount_namespace: None,
+        }
     }
 
-    fn with(processes: Processes, cgroups: Cgroups) -> Self {
-        let (interpreters, users) = (Interpreters::default(), Users::default());
-        Self { processes, interpreters, users, cgroups, host_mount_namespace: None }
-    }
-
-    /// Looks at the clock, once for many events.
+    /// Looks at the clock and at what was looked up meanwhile, once for many
+    /// events.
     pub fn tick(&mut self) {
         self.users.tick();
+        self.identity.tick(&mut self.users);
+    }
+
+    /// A login program's log says something.
+    pub fn hear(&mut self, heard: Heard) {
+        self.identity.hear(heard);
+    }
+
+    /// Events of the sensor's own making that are due.
+    pub fn told(&mut self) -> Vec<Event> {
+        self.identity.told()
+    }
+
+    /// Whether such an event waits for more to be known.
+    pub fn is_waiting(&self) -> bool {
+        self.identity.is_waiting()
+    }
+
+    /// Who is on.
+    pub fn sessions(&mut self) -> Vec<SessionState> {
+        self.identity.states(&self.processes, &mut self.users)
+    }
+
+    /// Files of login programs that the kernel programs do not know yet: device
+    /// and inode.
+    pub fn new_login_programs(&mut self) -> Vec<(u64, u64)> {
+        self.identity.new_login_programs()
     }
 
     /// A process was made.
@@ -75,10 +114,13 @@ impl Enricher {
     pub fn enrich(&mut self, event: &mut Event) -> Enriched {
         self.name_users(event);
         self.place(event);
-        attribute(event);
         self.interpreters.apply(event);
         self.describe_target(event);
-        self.apply_process(event)
+        let enriched = self.apply_process(event);
+        if enriched == Enriched::New {
+            self.identity.enrich(&mut self.processes, &mut self.users, event);
+        }
+        enriched
     }
 
     /// Number of processes that are known.
@@ -145,28 +187,6 @@ impl Enricher {
             place.container_runtime.clone_from(&cgroup.runtime);
         }
     }
-}
-
-/// The human is whom the kernel's login uid names. A login uid that was not
-/// set yet can be set by any process, so until the one who set it is known
-/// this is a claim of medium confidence.
-fn attribute(event: &mut Event) {
-    let Some(login) = &event.login else { return };
-    let Some(auid) = login.auid else { return };
-    let mut chain = vec![login.user.clone()];
-    if let Some(credentials) = &event.credentials
-        && credentials.euid != auid
-    {
-        chain.push(credentials.effective_user.clone());
-    }
-    chain.retain(|name| !name.is_empty());
-    event.attribution = Some(Attribution {
-        uid: auid,
-        user: login.user.clone(),
-        method: Method::Kernel.into(),
-        confidence: Confidence::Medium.into(),
-        chain,
-    });
 }
 
 #[cfg(test)]

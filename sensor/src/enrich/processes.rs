@@ -10,6 +10,8 @@ use activity_proto::v1::{Device, Process, ProcessSource, Truncation};
 use bytes::Bytes;
 use sensor_types::process::Fork;
 
+use crate::identity::Who;
+
 /// How long an ended process is kept for events of the other ring that are
 /// still on their way.
 const GRACE_NS: u64 = 5_000_000_000;
@@ -21,7 +23,7 @@ const SHORT_ARGV: usize = 256;
 const MAX: usize = 4 * 1024 * 1024;
 
 /// The kernel's `USER_HZ`: /proc gives start times in these.
-const TICK_NS: u64 = 10_000_000;
+pub const TICK_NS: u64 = 10_000_000;
 
 /// A program as a process runs it.
 #[derive(Debug, Default)]
@@ -50,6 +52,21 @@ impl Image {
         image.deleted = process.deleted;
         image.source = ProcessSource::Kernel;
         image
+    }
+
+    /// Its file.
+    pub fn exe(&self) -> &Bytes {
+        &self.exe
+    }
+
+    /// The last part of its file's path.
+    pub fn name(&self) -> &[u8] {
+        self.exe.rsplit(|&byte| byte == b'/').next().unwrap_or_default()
+    }
+
+    /// Its arguments, as far as other events than exec repeat them.
+    pub fn argv(&self) -> &[Bytes] {
+        &self.argv
     }
 
     /// An image as /proc shows it.
@@ -98,16 +115,29 @@ impl Image {
     }
 }
 
+/// Which process: survives reuse of the pid.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash)]
+pub struct ProcessId {
+    /// In the initial pid namespace.
+    pub pid: u32,
+    /// `CLOCK_BOOTTIME` of its start in nanoseconds, of those from /proc in
+    /// whole ticks.
+    pub start_ns: u64,
+}
+
 /// One process.
 #[derive(Debug)]
-struct Entry {
+pub struct Entry {
     start: Start,
     image: Arc<Image>,
     /// When it got this image.
     since_ns: u64,
     /// The one before: for events that were under way during the exec.
     previous: Option<Arc<Image>>,
-    exited: bool,
+    /// When it ended.
+    exited_ns: Option<u64>,
+    /// Whose it is.
+    pub who: Who,
 }
 
 /// When a process was started, as exactly as the source has it.
@@ -121,7 +151,9 @@ enum Start {
 impl Start {
     fn is(self, start_ns: u64) -> bool {
         match self {
-            Self::Exact(exact) => exact == start_ns,
+            Self::Exact(exact) => {
+                exact == start_ns || (start_ns % TICK_NS == 0 && exact / TICK_NS == start_ns / TICK_NS)
+            }
             Self::Ticks(ticks) => ticks == start_ns / TICK_NS,
         }
     }
@@ -138,24 +170,27 @@ pub struct Processes {
 impl Processes {
     /// A process that ran before the hooks did; what the hooks said since
     /// stands.
-    pub fn seeded(&mut self, pid: u32, start_ticks: u64, image: Image) {
+    pub fn seeded(&mut self, pid: u32, start_ticks: u64, image: Image, who: Who) {
         self.by_pid.entry(pid).or_insert_with(|| Entry {
             start: Start::Ticks(start_ticks),
             image: Arc::new(image),
             since_ns: 0,
             previous: None,
-            exited: false,
+            exited_ns: None,
+            who,
         });
     }
 
     /// A new process runs its parent's program.
     pub fn forked(&mut self, fork: &Fork) {
-        let image = self
-            .entry(fork.parent_pid, fork.parent_start_ns)
-            .or_else(|| self.entry(fork.header.pid, fork.header.start_ns))
-            .map(|parent| Arc::clone(parent.image_at(fork.header.boottime_ns)))
-            .unwrap_or_default();
-        self.insert(fork.child_pid, fork.child_start_ns, image, fork.header.boottime_ns);
+        let time = fork.header.boottime_ns;
+        let parent = ProcessId { pid: fork.parent_pid, start_ns: fork.parent_start_ns };
+        let maker = ProcessId { pid: fork.header.pid, start_ns: fork.header.start_ns };
+        let known = self.get(parent).or_else(|| self.get(maker));
+        let image = known.map(|parent| Arc::clone(parent.image_at(time))).unwrap_or_default();
+        let who = self.get(maker).or(known).map(|maker| maker.who.of_child(parent, &image));
+        let who = who.unwrap_or_else(|| Who { parent: Some(parent), ..Who::default() });
+        self.insert(fork.child_pid, fork.child_start_ns, image, time, who);
     }
 
     /// A process has a new program.
@@ -167,7 +202,7 @@ impl Processes {
                 entry.previous = Some(std::mem::replace(&mut entry.image, image));
                 entry.since_ns = time_ns;
             }
-            None => self.insert(pid, start_ns, image, time_ns),
+            None => self.insert(pid, start_ns, image, time_ns, Who::default()),
         }
     }
 
@@ -177,14 +212,14 @@ impl Processes {
         self.forget(time_ns);
         let known = self.by_pid.get_mut(&pid).filter(|entry| entry.start.is(start_ns));
         match known {
-            Some(entry) if entry.exited => return false,
-            Some(entry) => entry.exited = true,
+            Some(entry) if entry.exited_ns.is_some() => return false,
+            Some(entry) => entry.exited_ns = Some(time_ns),
             // An ended process is put into the table for the sake of the next
             // report of its end.
             None => {
-                self.insert(pid, start_ns, Arc::default(), time_ns);
+                self.insert(pid, start_ns, Arc::default(), time_ns, Who::default());
                 if let Some(entry) = self.by_pid.get_mut(&pid) {
-                    entry.exited = true;
+                    entry.exited_ns = Some(time_ns);
                 }
             }
         }
@@ -196,8 +231,8 @@ impl Processes {
     pub fn describe(&self, time_ns: u64, process: &mut Process) -> Option<Truncation> {
         let entry = match process.start_boottime_ns {
             // Only the pid is known: the process that has it now.
-            0 => self.by_pid.get(&process.pid).filter(|entry| !entry.exited),
-            start => self.entry(process.pid, start),
+            0 => self.alive(process.pid),
+            start_ns => self.get(ProcessId { pid: process.pid, start_ns }),
         };
         entry?.image_at(time_ns).describe(process)
     }
@@ -207,16 +242,33 @@ impl Processes {
         self.by_pid.len()
     }
 
-    fn entry(&self, pid: u32, start_ns: u64) -> Option<&Entry> {
-        self.by_pid.get(&pid).filter(|entry| entry.start.is(start_ns))
+    /// What is known of a process.
+    pub fn get(&self, id: ProcessId) -> Option<&Entry> {
+        self.by_pid.get(&id.pid).filter(|entry| entry.start.is(id.start_ns))
     }
 
-    fn insert(&mut self, pid: u32, start_ns: u64, image: Arc<Image>, since_ns: u64) {
+    /// The same, to learn more of it.
+    pub fn get_mut(&mut self, id: ProcessId) -> Option<&mut Entry> {
+        self.by_pid.get_mut(&id.pid).filter(|entry| entry.start.is(id.start_ns))
+    }
+
+    /// The process that has this pid now.
+    pub fn alive(&self, pid: u32) -> Option<&Entry> {
+        self.by_pid.get(&pid).filter(|entry| entry.exited_ns.is_none())
+    }
+
+    /// All that live.
+    pub fn iter(&self) -> impl Iterator<Item = (ProcessId, &Entry)> {
+        let alive = self.by_pid.iter().filter(|(_, entry)| entry.exited_ns.is_none());
+        alive.map(|(pid, entry)| (ProcessId { pid: *pid, start_ns: entry.start.nanoseconds() }, entry))
+    }
+
+    fn insert(&mut self, pid: u32, start_ns: u64, image: Arc<Image>, since_ns: u64, who: Who) {
         if self.by_pid.len() >= MAX && !self.by_pid.contains_key(&pid) {
             return;
         }
         let start = Start::Exact(start_ns);
-        self.by_pid.insert(pid, Entry { start, image, since_ns, previous: None, exited: false });
+        self.by_pid.insert(pid, Entry { start, image, since_ns, previous: None, exited_ns: None, who });
     }
 
     /// Lets go of what ended more than the grace ago, unless its pid is
@@ -227,15 +279,46 @@ impl Processes {
                 break;
             }
             self.ended.pop_front();
-            if self.entry(pid, start).is_some_and(|entry| entry.exited) {
+            let id = ProcessId { pid, start_ns: start };
+            if self.get(id).is_some_and(|entry| entry.exited_ns.is_some()) {
                 self.by_pid.remove(&pid);
             }
         }
     }
 }
 
+impl Start {
+    fn nanoseconds(self) -> u64 {
+        match self {
+            Self::Exact(exact) => exact,
+            Self::Ticks(ticks) => ticks.saturating_mul(TICK_NS),
+        }
+    }
+}
+
 impl Entry {
-    fn image_at(&self, time_ns: u64) -> &Arc<Image> {
+    /// When it was started, as [`ProcessId::start_ns`].
+    pub fn id(&self, pid: u32) -> ProcessId {
+        ProcessId { pid, start_ns: self.start.nanoseconds() }
+    }
+
+    /// Whether it was made after that time.
+    pub fn began_after(&self, time_ns: u64) -> bool {
+        self.start.nanoseconds() > time_ns
+    }
+
+    /// The program before the one it runs since its last exec.
+    pub fn image_before(&self) -> &Arc<Image> {
+        self.previous.as_ref().unwrap_or(&self.image)
+    }
+
+    /// Whether it had ended by then.
+    pub fn is_over(&self, time_ns: u64) -> bool {
+        self.exited_ns.is_some_and(|exited| exited <= time_ns)
+    }
+
+    /// The program it ran at that time.
+    pub fn image_at(&self, time_ns: u64) -> &Arc<Image> {
         match &self.previous {
             Some(previous) if time_ns < self.since_ns => previous,
             _ => &self.image,
@@ -322,7 +405,7 @@ mod tests {
     #[test]
     fn a_process_from_proc_is_known_by_its_start_in_ticks() {
         let mut processes = Processes::default();
-        processes.seeded(10, 7, image("/sbin/init"));
+        processes.seeded(10, 7, image("/sbin/init"), Who::default());
         assert_eq!(exe(&processes, 10, 7 * TICK_NS + 123, 0), "/sbin/init");
         assert_eq!(exe(&processes, 10, 8 * TICK_NS, 0), "");
     }

@@ -167,6 +167,11 @@ impl Filter {
             | Payload::BpfLoad(_)
             | Payload::ModuleLoad(_)
             | Payload::Tamper(_)
+            | Payload::SessionStart(_)
+            | Payload::SessionUpdate(_)
+            | Payload::SessionEnd(_)
+            | Payload::LoginFailed(_)
+            | Payload::AccountSwitch(_)
             | Payload::Gap(_)
             | Payload::Status(_) => None,
         }

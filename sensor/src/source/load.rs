@@ -19,7 +19,7 @@ use super::{
     counters::KernelCounters,
     findings::Findings,
     plan::WAYS,
-    sessions,
+    sessions::{self, LoginProgramMap},
 };
 use crate::{cli::Plan, config::HooksConfig};
 
@@ -84,6 +84,8 @@ pub struct Kernel {
     pub file_ring: RingBuf<MapData>,
     /// What the programs count.
     pub counters: KernelCounters,
+    /// The programs that begin sessions.
+    pub login_programs: LoginProgramMap,
     /// What the programs log.
     pub log: KernelLog,
     /// Every hook and whether it is live.
@@ -170,6 +172,10 @@ fn attempt(
         file_ring: take_ring(&mut ebpf, "FILE_RING")?,
         counters: KernelCounters::new(
             PerCpuArray::try_from(take(&mut ebpf, "COUNTERS")?)
+                .map_err(|error| LoadError::Refused(chain(&error)))?,
+        ),
+        login_programs: LoginProgramMap::new(
+            HashMap::try_from(take(&mut ebpf, "LOGIN_PROGRAMS")?)
                 .map_err(|error| LoadError::Refused(chain(&error)))?,
         ),
         log: EbpfLogger::init(&mut ebpf).map_err(|error| LoadError::Refused(chain(&error)))?,

@@ -14,3 +14,4 @@ pub mod recording;
 mod sessions;
 
 pub use load::{Kernel, LoadError};
+pub use sessions::LoginProgramMap;

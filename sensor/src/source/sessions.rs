@@ -5,8 +5,30 @@ use std::{fs, path::Path};
 
 use anyhow::Context as _;
 use aya::maps::{HashMap, MapData, MapError};
-use sensor_types::{header::UNSET, session::Session};
+use sensor_types::{
+    header::UNSET,
+    session::{Program, Session},
+};
 use zerocopy::transmute;
+
+/// The programs that begin sessions, as the kernel programs know them.
+pub struct LoginProgramMap(HashMap<MapData, [u64; 2], u32>);
+
+impl LoginProgramMap {
+    /// Takes over the map.
+    pub fn new(map: HashMap<MapData, [u64; 2], u32>) -> Self {
+        Self(map)
+    }
+
+    /// Adds a file: device, as the kernel numbers it, and inode.
+    ///
+    /// # Errors
+    /// When the kernel refuses, as it does when the map is full.
+    pub fn add(&mut self, (device, inode): (u64, u64)) -> Result<(), MapError> {
+        let key: [u64; 2] = transmute!(Program { inode, device });
+        self.0.insert(key, 1, 0)
+    }
+}
 
 /// An entry of the map, as plain words.
 type Words = [u64; 3];

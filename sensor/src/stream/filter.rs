@@ -10,6 +10,7 @@ pub struct Wanted {
     types: BTreeSet<i32>,
     uids: BTreeSet<u32>,
     sessions: BTreeSet<u32>,
+    humans: BTreeSet<u32>,
 }
 
 impl Wanted {
@@ -26,6 +27,7 @@ impl Wanted {
             types: filter.types.into_iter().collect(),
             uids: filter.uids.into_iter().collect(),
             sessions: filter.session_ids.into_iter().collect(),
+            humans: filter.humans.into_iter().collect(),
         })
     }
 
@@ -44,6 +46,13 @@ impl Wanted {
         (self.types.is_empty() || self.types.contains(&event_type.into()))
             && (self.uids.is_empty() || self.matches_user(event))
             && (self.sessions.is_empty() || self.matches_session(event))
+            && (self.humans.is_empty() || self.matches_human(event))
+    }
+
+    fn matches_human(&self, event: &Event) -> bool {
+        let Some(attribution) = &event.attribution else { return false };
+        let others = attribution.others.iter().map(|actor| actor.uid);
+        attribution.uid.into_iter().chain(others).any(|uid| self.humans.contains(&uid))
     }
 
     fn matches_user(&self, event: &Event) -> bool {
@@ -55,8 +64,9 @@ impl Wanted {
     }
 
     fn matches_session(&self, event: &Event) -> bool {
-        let session = event.login.as_ref().and_then(|login| login.session_id);
-        session.is_some_and(|session| self.sessions.contains(&session))
+        let login = event.login.as_ref();
+        let of_login = login.into_iter().flat_map(|login| [login.session_id, login.first_session_id]);
+        of_login.flatten().any(|session| self.sessions.contains(&session))
     }
 }
 

@@ -1,11 +1,16 @@
 //! `activity.sensor.v1.SensorService`, health and reflection.
 
-use std::{net::SocketAddr, pin::Pin, sync::Arc, time::Duration};
+use std::{
+    net::SocketAddr,
+    pin::Pin,
+    sync::{Arc, PoisonError},
+    time::Duration,
+};
 
 use activity_proto::{
     EncodedEvents, FILE_DESCRIPTOR_SET,
     server::sensor_service_server::{SensorService, SensorServiceServer},
-    v1::{GetStatusRequest, GetStatusResponse, SubscribeRequest},
+    v1::{GetStatusRequest, GetStatusResponse, ListSessionsRequest, ListSessionsResponse, SubscribeRequest},
 };
 use anyhow::Context as _;
 use futures::{Stream, stream};
@@ -113,6 +118,14 @@ impl SensorService for Service {
             subscribers: self.hub.subscribers(),
             pipeline: Some(status.pipeline()),
         }))
+    }
+
+    async fn list_sessions(
+        &self,
+        _request: Request<ListSessionsRequest>,
+    ) -> Result<Response<ListSessionsResponse>, Status> {
+        let sessions = self.status.sessions.lock().unwrap_or_else(PoisonError::into_inner).clone();
+        Ok(Response::new(ListSessionsResponse { sessions }))
     }
 }
 

@@ -91,14 +91,15 @@ async fn resize(resized: &mut Option<tokio::signal::unix::Signal>) {
 
 /// The part of the request that the daemon evaluates.
 fn request(args: &WatchArgs) -> Result<Request, Failure> {
-    let uids = match &args.user {
+    let humans = match &args.user {
         None => Vec::new(),
         Some(user) => vec![uid_of(user)?],
     };
     Ok(Request {
         types: args.types.iter().map(|event_type| i32::from(*event_type)).collect(),
-        uids,
+        uids: Vec::new(),
         session_ids: args.session.into_iter().collect(),
+        humans,
     })
 }
 

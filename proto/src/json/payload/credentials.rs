@@ -39,7 +39,9 @@ impl Serialize for LoginuidSet {
             object.some("oldSessionId", self.old_session_id)?;
             object.some("newAuid", self.new_auid)?;
             object.some("newSessionId", self.new_session_id)?;
-            object.flag("noticed", self.noticed)
+            object.flag("noticed", self.noticed)?;
+            object.flag("atExec", self.at_exec)?;
+            object.flag("byLoginProgram", self.by_login_program)
         })
     }
 }

@@ -20,7 +20,8 @@ impl Serialize for Connect {
             object.some("localPort", self.local_port)?;
             object.flag("datagram", self.datagram)?;
             object.flag("fastOpen", self.fast_open)?;
-            object.flag("ioUring", self.io_uring)
+            object.flag("ioUring", self.io_uring)?;
+            object.some("peerPid", self.peer_pid)
         })
     }
 }

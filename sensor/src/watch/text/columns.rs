@@ -131,12 +131,16 @@ fn type_ink(kind: EventType) -> Ink {
         | EventType::Unspecified => Ink::Plain,
         EventType::CredentialChange
         | EventType::LoginuidSet
+        | EventType::SessionStart
+        | EventType::SessionUpdate
+        | EventType::SessionEnd
+        | EventType::AccountSwitch
         | EventType::Mount
         | EventType::Ptrace
         | EventType::BpfLoad
         | EventType::ModuleLoad
         | EventType::ExecMapping => Ink::Switched,
-        EventType::Gap | EventType::Status | EventType::Tamper => Ink::Alarm,
+        EventType::Gap | EventType::Status | EventType::Tamper | EventType::LoginFailed => Ink::Alarm,
     }
 }
 
@@ -164,13 +168,13 @@ fn push_user(line: &mut Line, event: &Event) {
 
 /// The human behind the act; for what no human is behind, the user it ran as.
 fn human(event: &Event) -> Option<(u32, String)> {
-    let attributed = |of: &Attribution| (of.uid, name(&of.user, of.uid));
+    let attributed = |of: &Attribution| of.uid.map(|uid| (uid, name(&of.user, uid)));
     let logged_in = |of: &Login| of.auid.map(|auid| (auid, name(&of.user, auid)));
     let ran_as = |of: &Credentials| (of.uid, name(&of.user, of.uid));
     event
         .attribution
         .as_ref()
-        .map(attributed)
+        .and_then(attributed)
         .or_else(|| event.login.as_ref().and_then(logged_in))
         .or_else(|| event.credentials.as_ref().map(ran_as))
 }

@@ -4,6 +4,7 @@ mod credentials;
 mod file;
 mod network;
 mod process;
+mod session;
 mod system;
 
 use activity_proto::v1::{Event, PathSource, Process, event::Payload};
@@ -54,6 +55,11 @@ impl Object {
             Payload::BpfLoad(load) => system::bpf_load(load),
             Payload::ModuleLoad(load) => system::module_load(load),
             Payload::Tamper(tamper) => system::tamper(tamper),
+            Payload::SessionStart(start) => session::start(start, event.session.as_ref()),
+            Payload::SessionUpdate(_) => session::update(event.session.as_ref()),
+            Payload::SessionEnd(end) => session::end(end, event.session.as_ref()),
+            Payload::LoginFailed(failed) => session::failed(failed),
+            Payload::AccountSwitch(switch) => session::switch(switch),
             Payload::Gap(_) | Payload::Status(_) => return None,
         };
         object.push_cut_marks(event);

@@ -1,0 +1,311 @@
+//! Which human did it: login sessions, the users somebody becomes on the way,
+//! and who is behind an act, with how that is known and how sure it is.
+//!
+//! The kernel programs tell of every act which login session it belongs to; that
+//! is the evidence everything here starts from. What other processes do is added
+//! where it says more: who is attached to a terminal multiplexer, who asked a
+//! daemon for something. docs/identity.md has the whole table.
+
+mod asks;
+mod attribution;
+mod chain;
+mod existing;
+mod login_program;
+mod look;
+mod multiplexer;
+mod origins;
+mod session;
+mod who;
+
+use std::{
+    collections::VecDeque,
+    time::{Duration, Instant},
+};
+
+use activity_proto::v1::{self, Event, LoginFailed, SessionState, SessionUpdate, event::Payload};
+
+use self::{
+    asks::Asks,
+    attribution::Evidence,
+    login_program::Kind,
+    look::{Looker, Seen},
+    multiplexer::Attached,
+    origins::Origins,
+    session::{Begin, Sessions},
+};
+pub use self::{
+    existing::Found,
+    login_program::LoginPrograms,
+    who::{Who, from_proc as who_from_proc},
+};
+use crate::{
+    enrich::{
+        processes::{ProcessId, Processes},
+        users::Users,
+    },
+    logins::{Heard, Said},
+};
+
+/// How long the event of a login waits for what the log and the socket say.
+const WAIT: Duration = Duration::from_millis(500);
+/// Lines of the log that no session has matched yet, at most.
+const HEARD_MAX: usize = 256;
+/// How long such a line is kept.
+const HEARD_FOR: Duration = Duration::from_secs(60);
+
+/// What is known of people. One for the life of the sensor.
+pub struct Identity {
+    boot_id: String,
+    programs: LoginPrograms,
+    sessions: Sessions,
+    attached: Attached,
+    origins: Origins,
+    asks: Asks,
+    heard: VecDeque<(Instant, Heard)>,
+    looker: Looker,
+    told: Vec<Event>,
+}
+
+impl Identity {
+    /// Knows nobody yet.
+    pub fn new(boot_id: &str, programs: LoginPrograms) -> Self {
+        Self {
+            boot_id: boot_id.to_owned(),
+            programs,
+            sessions: Sessions::default(),
+            attached: Attached::default(),
+            origins: Origins::default(),
+            asks: Asks::default(),
+            heard: VecDeque::new(),
+            looker: Looker::start(),
+            told: Vec::new(),
+        }
+    }
+
+    /// Takes up the sessions that were there before the sensor; what the log
+    /// said of them is among `past`.
+    pub fn find_existing(
+        &mut self,
+        found: &[Found],
+        past: Vec<Heard>,
+        processes: &mut Processes,
+        users: &mut Users,
+    ) {
+        for heard in past.into_iter().filter(|heard| matches!(heard.said, Said::Accepted(_))) {
+            self.hear(heard);
+        }
+        for begin in existing::sessions(found, processes, &self.programs) {
+            self.begin(begin, users);
+        }
+        existing::chains(found, processes, &self.sessions, users);
+    }
+
+    /// Files of login programs that the kernel programs are to know.
+    pub fn new_login_programs(&mut self) -> Vec<login_program::File> {
+        self.programs.take_new()
+    }
+
+    /// Learns from an event and says in it who is behind it.
+    pub fn enrich(&mut self, processes: &mut Processes, users: &mut Users, event: &mut Event) {
+        self.learn(processes, users, event);
+        let evidence = Evidence {
+            processes,
+            sessions: &self.sessions,
+            attached: &self.attached,
+            programs: &self.programs,
+        };
+        let named = evidence.of(event);
+        if named.is_unknown_session {
+            self.meet(processes, users, event);
+            return;
+        }
+        event.session = named.session;
+        event.attribution = Some(named.attribution);
+    }
+
+    /// An event of a session that nothing was heard of: its beginning was not
+    /// recorded, or lost.
+    fn meet(&mut self, processes: &mut Processes, users: &mut Users, event: &mut Event) {
+        if let Some(begin) = Begin::met(event, processes, &self.programs) {
+            self.begin(begin, users);
+        }
+        let (sessions, attached, programs) = (&self.sessions, &self.attached, &self.programs);
+        let named = Evidence { processes, sessions, attached, programs }.of(event);
+        event.session = named.session;
+        event.attribution = Some(named.attribution);
+    }
+
+    fn learn(&mut self, processes: &mut Processes, users: &mut Users, event: &mut Event) {
+        let Some(process) = &event.process else { return };
+        let id = ProcessId { pid: process.pid, start_ns: process.start_boottime_ns };
+        let succeeded = event.outcome.is_none_or(|outcome| outcome.success);
+        if let Some(key) = session::key_of(event)
+            && let Some(entry) = processes.get_mut(id)
+            && entry.who.session != Some(key)
+            // A setting comes with the session before.
+            && !matches!(event.payload, Some(Payload::LoginuidSet(_)))
+        {
+            entry.who.session = Some(key);
+        }
+        match &event.payload {
+            Some(Payload::LoginuidSet(set)) if succeeded => {
+                if let Some(begin) = Begin::set(event, set, processes, &self.programs) {
+                    if let Some(entry) = processes.get_mut(id) {
+                        entry.who =
+                            Who { parent: entry.who.parent, session: Some(begin.key), ..Who::default() };
+                    }
+                    self.begin(begin, users);
+                }
+            }
+            Some(Payload::Exec(exec)) if succeeded => {
+                self.programs.seen(process);
+                self.asks.asked(event, processes);
+                if let Some(asker) = self.asks.answered(event, processes)
+                    && let Some(entry) = processes.get_mut(id)
+                {
+                    entry.who.asked_by = Some(asker);
+                    self.sessions.asked(id, asker);
+                }
+                let _ = exec;
+                self.switched(processes, users, event, id, None);
+            }
+            Some(Payload::CredentialChange(change)) if succeeded => {
+                let uid = change.new.as_ref().map(|new| new.uid);
+                self.switched(processes, users, event, id, uid);
+            }
+            Some(Payload::Connect(connect)) => {
+                let key = session::key_of(event);
+                self.origins.connected(connect, key);
+                self.asks.connected(event, connect);
+                if let Some(peer) = connect.peer_pid {
+                    self.attached.connected(processes, id, peer, event.boottime_ns);
+                }
+            }
+            Some(Payload::Exit(_)) => {
+                self.attached.exited(id);
+                if let Some(ended) = self.sessions.exited(id, event, processes) {
+                    self.told.push(ended);
+                }
+            }
+            _ => {}
+        }
+    }
+
+    /// Whether the process goes on as another user, told by `uid` or by the
+    /// credentials of its new program.
+    fn switched(
+        &mut self,
+        processes: &mut Processes,
+        users: &mut Users,
+        event: &Event,
+        id: ProcessId,
+        uid: Option<u32>,
+    ) {
+        let Some(entry) = processes.get_mut(id) else { return };
+        let Some(session) = entry.who.session.and_then(|key| self.sessions.get(key)) else { return };
+        let Some(uid) = uid.or_else(|| event.credentials.as_ref().map(|credentials| credentials.uid)) else {
+            return;
+        };
+        // After an exec, what changed the user is the program before.
+        let image = if uid_is_new_programs(event) { entry.image_before() } else { entry.image_at(u64::MAX) };
+        if self.programs.kind_of(image.exe()).is_some() {
+            return;
+        }
+        let (image, from) = ((*image).clone(), session.base(users));
+        let step = chain::Step::to(uid, users.user(uid), &image, event.time);
+        if let Some(switch) = entry.who.chain.add(&from, step, event.boottime_ns) {
+            let payload = Some(Payload::AccountSwitch(switch));
+            self.told.push(Event { payload, outcome: None, truncated: Vec::new(), ..event.clone() });
+        }
+    }
+
+    fn begin(&mut self, begin: Begin, users: &mut Users) {
+        let (key, leader) = (begin.key, begin.leader);
+        let is_ssh = begin.kind == Kind::Ssh;
+        self.sessions.begin(begin, &self.boot_id, users, Instant::now() + WAIT);
+        self.looker.look(key, leader.pid, is_ssh);
+        self.join(key);
+    }
+
+    /// What sshd's log says.
+    pub fn hear(&mut self, heard: Heard) {
+        if let Said::Refused(refused) = &heard.said {
+            let failed = LoginFailed {
+                user: String::from_utf8_lossy(&refused.user).into_owned(),
+                invalid_user: refused.invalid_user,
+                remote_address: refused.peer.address.map(|address| address.to_string()).unwrap_or_default(),
+                remote_port: Some(refused.peer.port.into()),
+                auth_method: refused.method.clone(),
+                key_fingerprint: refused.key.as_ref().map(|key| key.fingerprint.clone()).unwrap_or_default(),
+            };
+            let outcome = Some(v1::Outcome { success: false, errno: None });
+            // Its time is that of the hearing.
+            self.told.push(Event {
+                payload: Some(Payload::LoginFailed(failed)),
+                outcome,
+                ..Event::default()
+            });
+            return;
+        }
+        let match_ = self.sessions.heard(&heard);
+        if let Some(key) = match_ {
+            self.changed(key);
+            return;
+        }
+        if self.heard.len() >= HEARD_MAX {
+            self.heard.pop_front();
+        }
+        self.heard.push_back((Instant::now(), heard));
+    }
+
+    /// Joins what was heard before to a session.
+    fn join(&mut self, key: u32) {
+        let found = self.heard.iter().position(|(_, heard)| self.sessions.is_of(key, heard));
+        if let Some((_, heard)) = found.and_then(|at| self.heard.remove(at)) {
+            self.sessions.heard(&heard);
+            self.changed(key);
+        }
+    }
+
+    /// Takes in what was looked up, and tells of the sessions whose wait is over.
+    pub fn tick(&mut self, users: &mut Users) {
+        while let Some(Seen { key, peer, logind }) = self.looker.seen() {
+            let origin = peer.and_then(|peer| self.origins.of(peer));
+            self.sessions.saw(key, peer, origin, logind);
+            self.join(key);
+            self.changed(key);
+        }
+        let now = Instant::now();
+        while self.heard.front().is_some_and(|(at, _)| now.duration_since(*at) > HEARD_FOR) {
+            self.heard.pop_front();
+        }
+        self.told.extend(self.sessions.due(now, users));
+    }
+
+    fn changed(&mut self, key: u32) {
+        let told = &mut self.told;
+        self.sessions.updated(key, |start| {
+            let payload = Some(Payload::SessionUpdate(SessionUpdate {}));
+            told.push(Event { payload, ..start.clone() });
+        });
+    }
+
+    /// Events of the sensor's own making: sessions, switches, refused logins.
+    pub fn told(&mut self) -> Vec<Event> {
+        std::mem::take(&mut self.told)
+    }
+
+    /// Whether something waits to be told.
+    pub fn is_waiting(&self) -> bool {
+        self.sessions.is_waiting()
+    }
+
+    /// Who is on.
+    pub fn states(&self, processes: &Processes, users: &mut Users) -> Vec<SessionState> {
+        self.sessions.states(processes, users)
+    }
+}
+
+fn uid_is_new_programs(event: &Event) -> bool {
+    matches!(event.payload, Some(Payload::Exec(_)))
+}

@@ -1,0 +1,402 @@
+//! Login sessions: from the setting of a login uid to the end of the process
+//! that set it, with what is learned of them on the way.
+
+use std::{collections::HashMap, net::IpAddr, time::Instant};
+
+use activity_proto::v1::{
+    self, Confidence, Event, LoginuidSet, Reason, SessionEnd, SessionStart, SessionState, event::Payload,
+};
+use prost_types::Timestamp;
+
+use super::{
+    attribution,
+    chain::From,
+    login_program::{Kind, LoginPrograms},
+    look::Logind,
+};
+use crate::{
+    enrich::{
+        processes::{ProcessId, Processes},
+        users::Users,
+    },
+    logins::{Accepted, Heard, Said},
+};
+
+/// Sessions that are remembered at most; those that are over go first.
+const MAX: usize = 16 * 1024;
+
+/// The audit session that an act's session began with: the kernel's word.
+pub fn key_of(event: &Event) -> Option<u32> {
+    let login = event.login.as_ref()?;
+    login.first_session_id.or(login.session_id)
+}
+
+/// What begins a session.
+pub struct Begin {
+    /// The audit session.
+    pub key: u32,
+    /// The login uid.
+    pub uid: u32,
+    /// By which program.
+    pub kind: Kind,
+    /// The process that set the login uid.
+    pub leader: ProcessId,
+    /// `None`: it was there before the sensor, or its beginning was lost.
+    pub seen: bool,
+    /// Its leader lives.
+    pub is_over: bool,
+    /// Its start, as far as known.
+    pub start: Option<Timestamp>,
+    /// The envelope of its start event.
+    pub event: Event,
+}
+
+impl Begin {
+    /// A login uid was set: a session begins if a login program did so, or if
+    /// there was none.
+    pub fn set(
+        event: &Event,
+        set: &LoginuidSet,
+        processes: &Processes,
+        programs: &LoginPrograms,
+    ) -> Option<Self> {
+        let (uid, key) = (set.new_auid?, set.new_session_id?);
+        let process = event.process.as_ref()?;
+        let leader = ProcessId { pid: process.pid, start_ns: process.start_boottime_ns };
+        let entry = processes.get(leader);
+        let image =
+            entry.map(|entry| if set.at_exec { entry.image_before() } else { entry.image_at(u64::MAX) });
+        let is_root = event.credentials.as_ref().is_some_and(|credentials| credentials.euid == 0);
+        let kind = image.and_then(|image| programs.kind_of(image.exe())).filter(|_| is_root || set.at_exec);
+        let kind = kind.or(set.by_login_program.then_some(Kind::Service));
+        let had_one = set.old_auid.is_some() || entry.is_some_and(|entry| entry.who.session.is_some());
+        if kind.is_none() && had_one {
+            return None;
+        }
+        let login =
+            v1::Login { auid: Some(uid), session_id: Some(key), ..event.login.clone().unwrap_or_default() };
+        let event = Event { login: Some(login), outcome: None, truncated: Vec::new(), ..event.clone() };
+        let start = event.time;
+        let kind = kind.unwrap_or(Kind::Claimed);
+        Some(Self { key, uid, kind, leader, seen: true, is_over: false, start, event })
+    }
+
+    /// An event of a session of which nothing was heard.
+    pub fn met(event: &Event, processes: &Processes, programs: &LoginPrograms) -> Option<Self> {
+        let login = event.login.as_ref()?;
+        let (key, uid) = (key_of(event)?, login.first_auid.or(login.auid)?);
+        let process = event.process.as_ref()?;
+        let mut leader = ProcessId { pid: process.pid, start_ns: process.start_boottime_ns };
+        for _ in 0..super::attribution::DEPTH {
+            let parent = processes.get(leader).and_then(|entry| entry.who.parent);
+            match parent.and_then(|id| Some((id, processes.get(id)?))) {
+                Some((id, entry)) if entry.who.session == Some(key) => leader = id,
+                _ => break,
+            }
+        }
+        let image = processes.get(leader).map(|entry| entry.image_at(u64::MAX));
+        let kind = image.and_then(|image| programs.kind_of(image.exe())).unwrap_or(Kind::Unknown);
+        let event = Event { outcome: None, truncated: Vec::new(), ..event.clone() };
+        Some(Self { key, uid, kind, leader, seen: false, is_over: false, start: None, event })
+    }
+}
+
+/// Whether the session was told of.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Told {
+    /// Not before this, unless all is known.
+    Until(Instant),
+    Yes,
+}
+
+/// A session.
+#[derive(Debug)]
+pub struct Session {
+    /// As the events have it.
+    pub message: v1::Session,
+    /// The login uid it began with.
+    pub uid: u32,
+    /// How sure it is that this is the human, and why not more.
+    pub certainty: (Confidence, Reason),
+    /// The process that set the login uid.
+    pub leader: ProcessId,
+    /// When that ended.
+    pub over_ns: Option<u64>,
+    /// The session that asked a daemon for this one.
+    pub asked_by: Option<u32>,
+    kind: Kind,
+    seen: bool,
+    peer: Option<(IpAddr, u16)>,
+    is_looked_up: bool,
+    is_accepted: bool,
+    told: Told,
+    event: Event,
+}
+
+impl Session {
+    /// The user that its chains begin with.
+    pub fn base(&self, users: &mut Users) -> From {
+        let name =
+            if self.message.user.is_empty() { users.user(self.uid) } else { self.message.user.clone() };
+        From { uid: self.uid, name }
+    }
+
+    /// Whether two sessions are the same human's, as far as can be told: the
+    /// same account, and where both have one the same key.
+    pub fn is_same_person(&self, other: &Self) -> bool {
+        let (own, others) = (&self.message.key_fingerprint, &other.message.key_fingerprint);
+        self.uid == other.uid && (own.is_empty() || others.is_empty() || own == others)
+    }
+
+    fn is_complete(&self) -> bool {
+        self.kind != Kind::Ssh || (self.is_looked_up && self.is_accepted)
+    }
+
+    fn accepts(&self, heard: &Heard, accepted: &Accepted) -> bool {
+        if self.kind != Kind::Ssh || self.is_accepted {
+            return false;
+        }
+        let address = accepted.peer.address.map(|address| address.to_canonical());
+        let is_peer =
+            self.peer.is_some() && address.map(|address| (address, accepted.peer.port)) == self.peer;
+        let is_leader = heard.pid == Some(self.leader.pid);
+        // A line without a number is of a log that only sshd writes.
+        if heard.pid.is_some() { is_leader && (is_peer || self.peer.is_none()) } else { is_peer }
+    }
+
+    fn take(&mut self, accepted: &Accepted) {
+        self.is_accepted = true;
+        self.message.auth_method.clone_from(&accepted.method);
+        self.message.key_fingerprint =
+            accepted.key.as_ref().map(|key| key.fingerprint.clone()).unwrap_or_default();
+        if self.message.remote_address.is_empty()
+            && let Some(address) = accepted.peer.address
+        {
+            self.message.remote_address = address.to_string();
+            self.message.remote_port = Some(accepted.peer.port.into());
+        }
+    }
+
+    fn event(&self, payload: Payload) -> Event {
+        Event { payload: Some(payload), ..self.envelope() }
+    }
+
+    fn envelope(&self) -> Event {
+        let attribution = attribution::of_session(self);
+        Event { session: Some(self.message.clone()), attribution: Some(attribution), ..self.event.clone() }
+    }
+}
+
+/// All sessions, by the audit session they began with.
+#[derive(Debug, Default)]
+pub struct Sessions {
+    by_key: HashMap<u32, Session>,
+    waiting: usize,
+}
+
+impl Sessions {
+    /// The session of that key.
+    pub fn get(&self, key: u32) -> Option<&Session> {
+        self.by_key.get(&key)
+    }
+
+    /// A session begins. Its event waits for the log and the socket.
+    pub fn begin(&mut self, begin: Begin, boot_id: &str, users: &mut Users, until: Instant) {
+        if self.by_key.contains_key(&begin.key) {
+            return;
+        }
+        if self.by_key.len() >= MAX {
+            self.by_key.retain(|_, session| session.over_ns.is_none());
+        }
+        if self.by_key.len() >= MAX {
+            return;
+        }
+        let mut event = begin.event;
+        let leader_uid = event.process.as_ref().map(|process| process.uid.clone()).unwrap_or_default();
+        if begin.seen {
+            event.time = begin.start.or(event.time);
+        }
+        let message = v1::Session {
+            id: format!("{boot_id}-{}", begin.key),
+            kind: begin.kind.name().to_owned(),
+            user: users.user(begin.uid),
+            uid: Some(begin.uid),
+            tty: event.login.as_ref().map(|login| login.tty.clone()).unwrap_or_default(),
+            start: begin.start,
+            leader_uid: if begin.seen || !begin.is_over { leader_uid } else { String::new() },
+            ..v1::Session::default()
+        };
+        let session = Session {
+            message,
+            uid: begin.uid,
+            certainty: begin.kind.certainty(),
+            leader: begin.leader,
+            over_ns: begin.is_over.then_some(0),
+            asked_by: None,
+            kind: begin.kind,
+            seen: begin.seen,
+            peer: None,
+            is_looked_up: false,
+            is_accepted: false,
+            told: Told::Until(until),
+            event,
+        };
+        self.waiting += 1;
+        self.by_key.insert(begin.key, session);
+    }
+
+    /// A process of systemd's was asked for by another session.
+    pub fn asked(&mut self, leader: ProcessId, by: u32) {
+        let Some(origin) = self.by_key.get(&by).map(|session| session.message.id.clone()) else { return };
+        let own = self.by_key.values_mut().find(|session| session.leader == leader);
+        if let Some(session) = own.filter(|session| session.kind == Kind::Systemd) {
+            session.kind = Kind::Run0;
+            session.message.kind = Kind::Run0.name().to_owned();
+            session.message.origin_id = origin;
+            session.asked_by = Some(by);
+        }
+    }
+
+    /// The session an accepted login belongs to, which takes it in.
+    pub fn heard(&mut self, heard: &Heard) -> Option<u32> {
+        let Said::Accepted(accepted) = &heard.said else { return None };
+        let (key, session) = self.by_key.iter_mut().find(|(_, session)| session.accepts(heard, accepted))?;
+        session.take(accepted);
+        Some(*key)
+    }
+
+    /// Whether an accepted login is that session's.
+    pub fn is_of(&self, key: u32, heard: &Heard) -> bool {
+        let Said::Accepted(accepted) = &heard.said else { return false };
+        self.by_key.get(&key).is_some_and(|session| session.accepts(heard, accepted))
+    }
+
+    /// What was looked up of a session.
+    pub fn saw(
+        &mut self,
+        key: u32,
+        peer: Option<(IpAddr, u16)>,
+        origin: Option<u32>,
+        logind: Option<Logind>,
+    ) {
+        let origin = origin.and_then(|key| Some(self.by_key.get(&key)?.message.id.clone()));
+        let Some(session) = self.by_key.get_mut(&key) else { return };
+        session.is_looked_up = true;
+        session.peer = peer;
+        if let Some((address, port)) = peer {
+            session.message.remote_address = address.to_string();
+            session.message.remote_port = Some(port.into());
+        }
+        session.message.origin_id = origin.unwrap_or_else(|| std::mem::take(&mut session.message.origin_id));
+        if let Some(logind) = logind {
+            session.message.logind_id = logind.id;
+            if session.message.tty.is_empty() {
+                session.message.tty = logind.tty.into();
+            }
+            if session.message.remote_address.is_empty() {
+                session.message.remote_address = logind.remote_host;
+            }
+        }
+    }
+
+    /// More is known of a session: `tell` is given its envelope if its start was
+    /// told before.
+    pub fn updated(&mut self, key: u32, tell: impl FnOnce(&Event)) {
+        if let Some(session) = self.by_key.get(&key).filter(|session| session.told == Told::Yes) {
+            tell(&session.envelope());
+        }
+    }
+
+    /// Start events of the sessions that are known enough, or have waited enough.
+    pub fn due(&mut self, now: Instant, users: &mut Users) -> Vec<Event> {
+        if self.waiting == 0 {
+            return Vec::new();
+        }
+        let is_due = |session: &Session| match session.told {
+            Told::Until(until) => session.is_complete() || until <= now,
+            Told::Yes => false,
+        };
+        let mut starts: Vec<Event> = Vec::new();
+        for session in self.by_key.values_mut().filter(|session| is_due(session)) {
+            session.told = Told::Yes;
+            self.waiting = self.waiting.saturating_sub(1);
+            if session.message.user.is_empty() {
+                session.message.user = users.user(session.uid);
+            }
+            starts.push(session.event(Payload::SessionStart(SessionStart { existing: !session.seen })));
+        }
+        starts.sort_by_key(|event| event.boottime_ns);
+        starts
+    }
+
+    /// Whether a session waits to be told of.
+    pub fn is_waiting(&self) -> bool {
+        self.waiting > 0
+    }
+
+    /// A process has ended, and with it the session it began.
+    pub fn exited(&mut self, id: ProcessId, exit: &Event, processes: &Processes) -> Option<Event> {
+        let key = processes.get(id)?.who.session?;
+        let session = self.by_key.get_mut(&key)?;
+        if session.over_ns.is_some() || session.leader.pid != id.pid || !same(processes, session.leader, id) {
+            return None;
+        }
+        session.over_ns = Some(exit.boottime_ns);
+        let remaining = processes.iter().filter(|(_, entry)| entry.who.session == Some(key)).count();
+        let begun = session.event.boottime_ns;
+        let end = SessionEnd {
+            duration_ns: session.seen.then(|| exit.boottime_ns.saturating_sub(begun)),
+            remaining: u32::try_from(remaining).unwrap_or(u32::MAX),
+        };
+        let ended = session.event(Payload::SessionEnd(end));
+        Some(Event { time: exit.time, boottime_ns: exit.boottime_ns, ..ended })
+    }
+
+    /// Sessions that have processes, or have not ended.
+    pub fn states(&self, processes: &Processes, users: &mut Users) -> Vec<SessionState> {
+        let mut states: HashMap<u32, SessionState> = HashMap::new();
+        for (key, session) in &self.by_key {
+            let (confidence, reason) = session.certainty;
+            states.insert(
+                *key,
+                SessionState {
+                    session: Some(session.message.clone()),
+                    ended: session.over_ns.is_some(),
+                    processes: 0,
+                    now: Vec::new(),
+                    confidence: confidence.into(),
+                    reason: reason.into(),
+                },
+            );
+        }
+        for (_, entry) in processes.iter() {
+            let Some(state) = entry.who.session.and_then(|key| states.get_mut(&key)) else { continue };
+            state.processes += 1;
+            let steps = entry.who.chain.at(u64::MAX);
+            if let Some(step) = steps.last()
+                && !state.now.contains(&step.switch.to)
+            {
+                state.now.push(step.switch.to.clone());
+            }
+        }
+        let _ = users;
+        let mut states: Vec<_> =
+            states.into_values().filter(|state| !state.ended || state.processes > 0).collect();
+        states.sort_by(|one, other| {
+            let start = |state: &SessionState| {
+                state
+                    .session
+                    .as_ref()
+                    .and_then(|session| session.start)
+                    .map(|time| (time.seconds, time.nanos))
+            };
+            start(one).cmp(&start(other))
+        });
+        states
+    }
+}
+
+/// Whether both are one process, of which one may be known in ticks only.
+fn same(processes: &Processes, one: ProcessId, other: ProcessId) -> bool {
+    one == other || (processes.get(one).is_some() && processes.get(other).is_some())
+}
