@@ -1,8 +1,8 @@
 //! Names of the enumerations as people and scripts write them.
 
 use crate::v1::{
-    Access, Confidence, EventType, Family, GapReason, Lane, Method, MountOperation, PathSource,
-    ProcessSource, Protocol, PtraceOperation, TamperObject, event::Payload,
+    Access, ActorLink, Confidence, EventType, Family, GapReason, Lane, Method, MountOperation, PathSource,
+    ProcessSource, Protocol, PtraceOperation, Reason, TamperObject, event::Payload,
 };
 
 /// Gives an enumeration its short lower-case names, both ways.
@@ -34,10 +34,18 @@ short_names! {
         Unlink = "unlink", Chmod = "chmod", Chown = "chown", Mount = "mount",
         CredentialChange = "credential_change", LoginuidSet = "loginuid_set", Ptrace = "ptrace",
         BpfLoad = "bpf_load", ModuleLoad = "module_load", FileReceive = "file_receive",
-        ExecMapping = "exec_mapping", Tamper = "tamper",
+        ExecMapping = "exec_mapping", Tamper = "tamper", SessionStart = "session_start",
+        SessionUpdate = "session_update", SessionEnd = "session_end", LoginFailed = "login_failed",
+        AccountSwitch = "account_switch",
     }
     Lane { Process = "process", File = "file" }
-    Method { Kernel = "kernel", Session = "session", Inferred = "inferred" }
+    Method { Kernel = "kernel", Session = "session", Inferred = "inferred", Inherited = "inherited" }
+    Reason {
+        NoLogin = "no_login", Container = "container", Batch = "batch", Claimed = "claimed",
+        Rewritten = "rewritten", Detached = "detached", SharedTerminal = "shared_terminal",
+        UnknownOrigin = "unknown_origin",
+    }
+    ActorLink { Owner = "owner", Attached = "attached", Asked = "asked" }
     Confidence { Low = "low", Medium = "medium", High = "high" }
     ProcessSource { Kernel = "kernel", Proc = "proc" }
     Access {
@@ -93,6 +101,11 @@ impl Payload {
             Self::FileReceive(_) => EventType::FileReceive,
             Self::ExecMapping(_) => EventType::ExecMapping,
             Self::Tamper(_) => EventType::Tamper,
+            Self::SessionStart(_) => EventType::SessionStart,
+            Self::SessionUpdate(_) => EventType::SessionUpdate,
+            Self::SessionEnd(_) => EventType::SessionEnd,
+            Self::LoginFailed(_) => EventType::LoginFailed,
+            Self::AccountSwitch(_) => EventType::AccountSwitch,
         }
     }
 }

@@ -10,7 +10,7 @@ use super::{
     object::{Escaped, Name, Object, name},
 };
 use crate::v1::{
-    Attribution, Credentials, Device, Event, EventId, Login, Outcome, Place, Process, Session, Truncation,
+    Actor, Attribution, Credentials, Device, Event, EventId, Login, Outcome, Place, Process, Session, Switch, Truncation,
     event::Payload,
 };
 
@@ -66,6 +66,11 @@ impl Serialize for Event {
                 Some(Payload::FileReceive(file_receive)) => object.put("fileReceive", file_receive),
                 Some(Payload::ExecMapping(exec_mapping)) => object.put("execMapping", exec_mapping),
                 Some(Payload::Tamper(tamper)) => object.put("tamper", tamper),
+                Some(Payload::SessionStart(start)) => object.put("sessionStart", start),
+                Some(Payload::SessionUpdate(update)) => object.put("sessionUpdate", update),
+                Some(Payload::SessionEnd(end)) => object.put("sessionEnd", end),
+                Some(Payload::LoginFailed(failed)) => object.put("loginFailed", failed),
+                Some(Payload::AccountSwitch(switch)) => object.put("accountSwitch", switch),
                 None => Ok(()),
             }
         })
@@ -173,7 +178,13 @@ impl Serialize for Session {
             object.text("remoteAddress", &self.remote_address)?;
             object.some("remotePort", self.remote_port)?;
             object.text("authMethod", &self.auth_method)?;
-            object.text("keyFingerprint", &self.key_fingerprint)
+            object.text("keyFingerprint", &self.key_fingerprint)?;
+            object.some("uid", self.uid)?;
+            object.bytes("tty", &self.tty)?;
+            object.some("start", self.start.as_ref().and_then(rfc3339))?;
+            object.text("leaderUid", &self.leader_uid)?;
+            object.text("originId", &self.origin_id)?;
+            object.text("logindId", &self.logind_id)
         })
     }
 }
@@ -181,11 +192,38 @@ impl Serialize for Session {
 impl Serialize for Attribution {
     fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
         Object::write(serializer, |object| {
-            object.put("uid", self.uid)?;
+            object.some("uid", self.uid)?;
             object.text("user", &self.user)?;
             object.name("method", name!(Method, self.method))?;
             object.name("confidence", name!(Confidence, self.confidence))?;
-            object.texts("chain", &self.chain)
+            object.texts("chain", &self.chain)?;
+            object.messages("switches", &self.switches)?;
+            object.flag("detached", self.detached)?;
+            object.messages("others", &self.others)?;
+            object.name("reason", name!(Reason, self.reason))
+        })
+    }
+}
+
+impl Serialize for Switch {
+    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        Object::write(serializer, |object| {
+            object.text("from", &self.from)?;
+            object.text("to", &self.to)?;
+            object.text("by", &self.by)?;
+            object.texts("command", &self.command)?;
+            object.some("since", self.since.as_ref().and_then(rfc3339))
+        })
+    }
+}
+
+impl Serialize for Actor {
+    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        Object::write(serializer, |object| {
+            object.put("uid", self.uid)?;
+            object.text("user", &self.user)?;
+            object.text("sessionId", &self.session_id)?;
+            object.name("link", name!(ActorLink, self.link))
         })
     }
 }

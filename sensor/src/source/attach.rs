@@ -83,9 +83,9 @@ impl<'a> Attacher<'a> {
                 }
             }
         }
-        let noticed = choices.iter().filter(|choice| {
-            choice.hooks.is_empty() && !choice.calls && choice.obstacle.is_none()
-        });
+        let noticed = choices
+            .iter()
+            .filter(|choice| choice.hooks.is_empty() && !choice.calls && choice.obstacle.is_none());
         states.extend(noticed.map(|choice| state(choice.act, How::Tracepoint, NOTICED, None)));
         for choice in choices.iter().filter(|choice| choice.hooks.is_empty() || choice.obstacle.is_some()) {
             if let Some(reason) = &choice.obstacle

@@ -169,8 +169,7 @@ static SYMLINK: Hook =
 static SYMLINKED: Hook = at_return("finish_symlink", &["vfs_symlink"], &[]);
 static CHMOD: Hook = with(at_entry("begin_chmod", &["chmod_common"], &["path", "umode_t"]), &["path"]);
 static CHMODDED: Hook = at_return("chmod", &["chmod_common"], &["path", "umode_t"]);
-static CHOWN: Hook =
-    with(at_entry("begin_chown", &["chown_common"], &["path", "uid_t", "gid_t"]), &["path"]);
+static CHOWN: Hook = with(at_entry("begin_chown", &["chown_common"], &["path", "uid_t", "gid_t"]), &["path"]);
 static CHOWNED: Hook = at_return("chown", &["chown_common"], &["path", "uid_t", "gid_t"]);
 static MOUNT: Hook =
     with(at_return("mount", &["path_mount"], &["char", "path", "char", "long unsigned int", "*"]), &["path"]);

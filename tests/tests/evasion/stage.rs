@@ -70,7 +70,8 @@ pub struct Outcome {
 impl Stage {
     /// Starts both.
     pub fn new() -> Self {
-        let sensor = Sensor::start(EVERY_OPEN, &[]);
+        // With every hook, also in guests.
+        let sensor = Sensor::start(&format!("{EVERY_OPEN}[hooks]\n"), &[]);
         let stream = sensor.subscribe();
         Self { sensor, stream, control: Control::start(), acts: 0 }
     }

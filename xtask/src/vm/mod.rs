@@ -29,7 +29,8 @@ use crate::{
 /// What follows the list of options.
 pub const AFTER_HELP: &str = "\
 Examples:
-  cargo xtask vm --kernel 6.1                              all tests on Linux 6.1, with each plan
+  cargo xtask vm --kernel 6.1                              the tests in which the kernel has a say, on
+                                                           Linux 6.1, with each plan
   cargo xtask vm --kernel all --filter files::             the tests of files on every kernel
   cargo xtask vm --kernel 5.10 --run probe.sh              a script in a guest
   cargo xtask vm --kernel 6.12 --run act.sh --include data --capture events.jsonl
@@ -54,7 +55,7 @@ pub struct Arguments {
     /// Only tests with this in their name; may be given several times.
     #[arg(long, value_name = "PART", conflicts_with = "run")]
     filter: Vec<String>,
-    /// Also the tests that take long.
+    /// All tests, with their full counts.
     #[arg(long, conflicts_with = "run")]
     long: bool,
     /// Run this script in the guest instead of the tests, as root without a login, and end with its code.

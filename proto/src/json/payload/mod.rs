@@ -5,4 +5,5 @@ mod file;
 mod network;
 mod own;
 mod process;
+mod session;
 mod system;
