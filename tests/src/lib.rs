@@ -10,6 +10,7 @@ mod act;
 mod control;
 mod event;
 mod machine;
+pub mod people;
 mod program;
 mod sensor;
 mod subscribe;

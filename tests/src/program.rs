@@ -4,7 +4,7 @@ use std::{
     env,
     io::Read,
     path::PathBuf,
-    process::{Child, Command, ExitStatus, Stdio},
+    process::{Child, ChildStdin, Command, ExitStatus, Stdio},
     sync::{Arc, Condvar, Mutex, PoisonError},
     thread,
     time::Instant,
@@ -99,12 +99,23 @@ impl Program {
     /// When it does not start.
     #[must_use]
     pub fn start(command: &mut Command) -> Self {
-        let mut child = command
-            .stdin(Stdio::null())
-            .stdout(Stdio::piped())
-            .stderr(Stdio::piped())
-            .spawn()
-            .expect("the program starts");
+        Self::spawn(command.stdin(Stdio::null()))
+    }
+
+    /// Starts it with something to read.
+    ///
+    /// # Panics
+    /// When it does not start.
+    #[must_use]
+    pub fn start_with_input(command: &mut Command) -> (Self, ChildStdin) {
+        let mut program = Self::spawn(command.stdin(Stdio::piped()));
+        let input = program.child.stdin.take().expect("a pipe was asked for");
+        (program, input)
+    }
+
+    fn spawn(command: &mut Command) -> Self {
+        let mut child =
+            command.stdout(Stdio::piped()).stderr(Stdio::piped()).spawn().expect("the program starts");
         let out = Pipe::follow(child.stdout.take().expect("a pipe was asked for"));
         let err = Pipe::follow(child.stderr.take().expect("a pipe was asked for"));
         Self { child, out, err }
@@ -116,10 +127,16 @@ impl Program {
         self.child.id()
     }
 
+    /// What it wrote to standard output so far.
+    #[must_use]
+    pub fn stdout(&self) -> String {
+        self.out.text()
+    }
+
     /// What it wrote to standard error so far.
     #[must_use]
     pub fn stderr(&self) -> String {
-        String::from_utf8_lossy(&self.err.read.lock().unwrap_or_else(PoisonError::into_inner)).into_owned()
+        self.err.text()
     }
 
     /// Waits until standard output is as wanted.
@@ -205,6 +222,10 @@ impl Pipe {
             }
         });
         pipe
+    }
+
+    fn text(&self) -> String {
+        String::from_utf8_lossy(&self.read.lock().unwrap_or_else(PoisonError::into_inner)).into_owned()
     }
 
     fn until<T>(&self, what: &str, mut wanted: impl FnMut(&[u8]) -> Option<T>) -> T {
