@@ -22,7 +22,7 @@ pub use act::{Person, own_directories, own_mounts, session_id};
 pub use control::{Control, Seen};
 pub use event::EventExt;
 pub use machine::{Machine, skip};
-pub use program::{Output, Program, collector, run, sensor as sensor_program};
+pub use program::{Output, Program, collector, evade, run, sensor as sensor_program};
 pub use sensor::Sensor;
 pub use subscribe::Subscription;
 pub use watch::Watch;

@@ -26,16 +26,29 @@ pub fn collector() -> PathBuf {
     find("ACTIVITY_COLLECTOR_BIN", "activity-collector")
 }
 
+/// The program that acts in tests, `evade`. Guests have it beside the sensor.
+#[must_use]
+pub fn evade() -> PathBuf {
+    let built = beside_tests("evade");
+    let given = env::var_os("ACTIVITY_EVADE_BIN").map(PathBuf::from);
+    given.or_else(|| built.is_file().then_some(built)).unwrap_or_else(|| sensor().with_file_name("evade"))
+}
+
 fn find(variable: &str, name: &str) -> PathBuf {
     if let Some(path) = env::var_os(variable) {
         return path.into();
     }
-    // The test itself lies in the profile's directory, under `deps`.
-    let test = env::current_exe().expect("a program knows where it lies");
-    let profile = test.parent().and_then(|deps| deps.parent()).expect("the test lies in a target directory");
-    let path = profile.join(name);
+    let path = beside_tests(name);
     assert!(path.is_file(), "{} is missing; run `cargo xtask test`, which builds it first", path.display());
     path
+}
+
+/// The test itself lies in the profile's directory, under `deps`.
+fn beside_tests(name: &str) -> PathBuf {
+    let test = env::current_exe().expect("a program knows where it lies");
+    let profile =
+        test.parent().and_then(|deps| deps.parent()).expect("the test lies in a directory of another");
+    profile.join(name)
 }
 
 /// What a command said and how it ended.
