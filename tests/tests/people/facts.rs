@@ -56,8 +56,7 @@ fn list(value: &Value, between: &str, text: impl Fn(&Value) -> String) -> String
     items.map(text).collect::<Vec<_>>().join(between)
 }
 
-/// Which event it is, for people.
+/// What kind of event it is, for people.
 pub fn name(event: &Value) -> String {
-    let process = &event["process"];
-    format!("{} by {}[{}]", text(&event["type"]), text(&process["comm"]), text(&process["pid"]))
+    format!("{} by {}", text(&event["type"]), text(&event["process"]["comm"]))
 }

@@ -27,10 +27,10 @@ const STEPS: &[Step] = &[
         line: "sudo sh -c 'echo 424242 > /proc/self/loginuid; : > MARK'",
         expect: REWRITTEN,
     },
-    // The shell's redirection is its child's: only that one has another by then.
+    // Only the subshell has another by then.
     Step {
         name: "rewritten-in-a-child",
-        line: "sudo sh -c 'id -u act-bob > /proc/self/loginuid; touch MARK'",
+        line: "sudo sh -c '(echo 424242 > /proc/self/loginuid; true); touch MARK'",
         expect: Expect { chain: &[ALICE, "root"], by: &["sudo"], ..PLAIN },
     },
     Step {

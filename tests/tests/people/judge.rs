@@ -90,7 +90,7 @@ fn compare(step: &str, event: &Value, field: &str, wanted: Option<&Wanted>, line
     let Some(wanted) = wanted else { return };
     let is = fact(event, field);
     if !wanted.contains(&is) {
-        lines.add(format!("{step}: {}: {field} is {is}, wanted {}", name(event), wanted.join(" or ")));
+        lines.add_of(format!("{step}: {field} is {is}, wanted {}", wanted.join(" or ")), event);
     }
 }
 
@@ -214,47 +214,41 @@ fn strangers(play: &Play, events: &[Value], lines: &mut Lines) {
         }
     }
     // By the kernel's number, a thread's person never is another one's, unless
-    // the test says so of a mark.
+    // a step says that others act in this session.
     for (arrival, _) in &play.visits {
+        let guests = play.done.iter().filter(|done| done.expect.session == Whose::Of(arrival.account));
+        let guests = guests.filter_map(|done| Some(done.typist.as_ref()?.login_uid.to_string()));
+        let known: Wanted = std::iter::once(arrival.login_uid.to_string()).chain(guests).collect();
         let of_kernel = |event: &&Value| {
             let session = event["login"]["sessionId"].as_u64();
             session.is_some() && session == arrival.audit_session.map(u64::from)
         };
         for event in events.iter().filter(of_kernel) {
-            let is_expected = play.done.iter().any(|done| is_exempt(done, event));
-            let uid = fact(event, "attribution.uid");
-            if !is_expected && uid != ABSENT && uid != arrival.login_uid.to_string() {
-                let wanted = vec![arrival.login_uid.to_string()];
-                compare("anywhere", event, "attribution.uid", Some(&wanted), lines);
+            if fact(event, "attribution.uid") != ABSENT {
+                compare("anywhere", event, "attribution.uid", Some(&known), lines);
             }
         }
     }
 }
 
-/// Whether a step says of an event that another person than the session's is
-/// behind it.
-fn is_exempt(done: &Done, event: &Value) -> bool {
-    let mentioned = match &done.mark {
-        Mark::Path(path) => mentions_path(event, path),
-        Mark::Port(_) => false,
-    };
-    done.expect.session != Whose::Own && (mentioned || is_mark(event, &done.mark))
-}
-
-/// Lines, each once, with how often it would have been there.
+/// Lines, each once, with the events that it is said of.
 #[derive(Default)]
-struct Lines(BTreeMap<String, usize>);
+struct Lines(BTreeMap<String, BTreeSet<String>>);
 
 impl Lines {
     fn add(&mut self, line: String) {
-        *self.0.entry(line).or_default() += 1;
+        self.0.entry(line).or_default();
+    }
+
+    fn add_of(&mut self, line: String, event: &Value) {
+        self.0.entry(line).or_default().insert(name(event));
     }
 
     fn all(self) -> Vec<String> {
-        let times = |(line, times): (String, usize)| match times {
-            1 => line,
-            _ => format!("{line} ({times} times)"),
+        let line = |(line, events): (String, BTreeSet<String>)| {
+            let events: Vec<_> = events.into_iter().collect();
+            if events.is_empty() { line } else { format!("{line}: {}", events.join(", ")) }
         };
-        self.0.into_iter().map(times).collect()
+        self.0.into_iter().map(line).collect()
     }
 }

@@ -1,7 +1,7 @@
 //! Very many acts of several people at once, by processes that share few ids.
 
 use std::{
-    collections::BTreeMap,
+    collections::{BTreeMap, HashSet},
     env, fs,
     process::Command,
     time::{Duration, Instant},
@@ -26,7 +26,10 @@ struct Tally {
     lost: u64,
     /// Events that name another than the file does.
     wrong: u64,
-    /// The first of them, and unattributed ones without a reason.
+    /// Processes, and the ids that they had.
+    processes: HashSet<String>,
+    pids: HashSet<u32>,
+    /// The first wrong ones, and unattributed ones without a reason.
     examples: Vec<String>,
 }
 
@@ -36,6 +39,9 @@ impl Tally {
             self.lost += counts.iter().map(|count| count.count).sum::<u64>();
         }
         let Some(owner) = owner(event.path()) else { return };
+        let process = event.who();
+        self.pids.insert(process.pid);
+        self.processes.insert(process.uid);
         let times = event.count.unwrap_or(1);
         let attribution = event.attribution.clone().unwrap_or_default();
         if event.login().0.is_some_and(|auid| auid != owner)
@@ -114,9 +120,18 @@ fn under_load_no_act_is_another_persons() {
         std::thread::sleep(Duration::from_millis(2));
     }
     println!(
-        "{truth} opens of {PEOPLE} people: {} with the right one, {} with another, unattributed {:?}, lost {}",
-        tally.right, tally.wrong, tally.unattributed, tally.lost
+        "{truth} opens of {PEOPLE} people: {} with the right one, {} with another, unattributed {:?}, lost {}; \
+         {} processes with {} ids",
+        tally.right,
+        tally.wrong,
+        tally.unattributed,
+        tally.lost,
+        tally.processes.len(),
+        tally.pids.len()
     );
+    let (processes, pids) = (tally.processes.len(), tally.pids.len());
+    tally.processes.clear();
+    tally.pids.clear();
     assert_eq!(tally.wrong, 0, "{tally:?}");
     assert_eq!(
         tally.unattributed.get("REASON_UNSPECIFIED"),
@@ -125,6 +140,7 @@ fn under_load_no_act_is_another_persons() {
     );
     assert!(tally.total() + tally.lost >= truth + made, "of {truth}, some untold: {tally:?}");
     assert!(tally.total() <= truth + made, "more than {truth}: {tally:?}");
+    assert!(pids < processes / 2, "ids were hardly used again: {pids} of {processes} processes");
 }
 
 /// Starts one of the crowd.

@@ -4,6 +4,7 @@
 //! A test plays steps: lines typed in a login, each of which leaves a mark (a
 //! file, or a connection) that no other leaves. Then every event of the stream
 //! that has to do with a mark is compared with what the step expects.
+//! `ACTIVITY_TEST_KEEP=DIRECTORY` keeps each play's events there as JSON.
 #![expect(clippy::indexing_slicing, clippy::panic, clippy::unwrap_used, reason = "a test fails by panicking")]
 
 mod batch;

@@ -7,7 +7,7 @@ use activity_tests::{
 
 use crate::{
     expect::{Expect, PLAIN, Step, Whom, Whose},
-    play::Play,
+    play::{Play, path},
 };
 
 /// In one's own multiplexer: oneself, however that is known.
@@ -54,23 +54,24 @@ fn in_another_ones_tmux_it_is_the_one_who_types() {
     play.act(&mut bob, HIS);
 
     // Attached, with a terminal, as people do it.
-    let typed = Step { name: "other-attached", line: "touch MARK", expect: HIS_IN_HERS };
+    let [mark, go, out] = ["mark", "go", "out"].map(|end| play.stage.mark(&format!("other-attached.{end}")));
     bob.type_in(&format!(
-        "(until test -e {go}; do sleep 0.05; done; echo; echo 'touch {mark}'; until test -e {mark}; do sleep 0.05; done) \
+        "(until test -e {go}; do sleep 0.05; done; echo; echo 'touch {mark}'; \
+         until test -e {mark}; do sleep 0.05; done) \
          | TERM=xterm script -qc 'tmux -S {socket} attach' /dev/null > {out}",
-        go = play.stage.mark("other-attached.go").display(),
-        mark = play.stage.mark("other-attached.mark").display(),
+        go = go.display(),
+        mark = mark.display(),
         socket = play.stage.mark("tmux").display(),
-        out = play.stage.mark("other-attached.out").display(),
+        out = out.display(),
     ));
-    let mark = play.stage.mark("other-attached.mark");
-    let out = play.stage.mark("other-attached.out");
     eventually("tmux shows itself", || {
         std::fs::read(&out).is_ok_and(|out| out.windows(7).any(|part| part == b"\x1b[?1049")).then_some(())
     });
     Play::go(&mark);
-    play.await_mark(typed.name, &mark, &bob);
-    play.note(typed.name, crate::play::path(&mark), Some(&bob.arrival), typed.expect);
+    play.await_mark("other-attached", &mark, &bob);
+    play.note("other-attached", path(&mark), Some(&bob.arrival), HIS_IN_HERS);
 
+    play.act(&mut alice, &[Step { name: "own-after", line: "touch MARK", expect: PLAIN }]);
+    play.log_out(&mut bob);
     play.end();
 }
