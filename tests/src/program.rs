@@ -4,7 +4,7 @@ use std::{
     env,
     io::Read,
     path::PathBuf,
-    process::{Child, Command, ExitStatus, Stdio},
+    process::{Child, ChildStdin, Command, ExitStatus, Stdio},
     sync::{Arc, Condvar, Mutex, PoisonError},
     thread,
     time::Instant,
@@ -26,16 +26,29 @@ pub fn collector() -> PathBuf {
     find("ACTIVITY_COLLECTOR_BIN", "activity-collector")
 }
 
+/// The program that acts in tests, `evade`. Guests have it beside the sensor.
+#[must_use]
+pub fn evade() -> PathBuf {
+    let built = beside_tests("evade");
+    let given = env::var_os("ACTIVITY_EVADE_BIN").map(PathBuf::from);
+    given.or_else(|| built.is_file().then_some(built)).unwrap_or_else(|| sensor().with_file_name("evade"))
+}
+
 fn find(variable: &str, name: &str) -> PathBuf {
     if let Some(path) = env::var_os(variable) {
         return path.into();
     }
-    // The test itself lies in the profile's directory, under `deps`.
-    let test = env::current_exe().expect("a program knows where it lies");
-    let profile = test.parent().and_then(|deps| deps.parent()).expect("the test lies in a target directory");
-    let path = profile.join(name);
+    let path = beside_tests(name);
     assert!(path.is_file(), "{} is missing; run `cargo xtask test`, which builds it first", path.display());
     path
+}
+
+/// The test itself lies in the profile's directory, under `deps`.
+fn beside_tests(name: &str) -> PathBuf {
+    let test = env::current_exe().expect("a program knows where it lies");
+    let profile =
+        test.parent().and_then(|deps| deps.parent()).expect("the test lies in a directory of another");
+    profile.join(name)
 }
 
 /// What a command said and how it ended.
@@ -99,12 +112,23 @@ impl Program {
     /// When it does not start.
     #[must_use]
     pub fn start(command: &mut Command) -> Self {
-        let mut child = command
-            .stdin(Stdio::null())
-            .stdout(Stdio::piped())
-            .stderr(Stdio::piped())
-            .spawn()
-            .expect("the program starts");
+        Self::spawn(command.stdin(Stdio::null()))
+    }
+
+    /// Starts it with something to read.
+    ///
+    /// # Panics
+    /// When it does not start.
+    #[must_use]
+    pub fn start_with_input(command: &mut Command) -> (Self, ChildStdin) {
+        let mut program = Self::spawn(command.stdin(Stdio::piped()));
+        let input = program.child.stdin.take().expect("a pipe was asked for");
+        (program, input)
+    }
+
+    fn spawn(command: &mut Command) -> Self {
+        let mut child =
+            command.stdout(Stdio::piped()).stderr(Stdio::piped()).spawn().expect("the program starts");
         let out = Pipe::follow(child.stdout.take().expect("a pipe was asked for"));
         let err = Pipe::follow(child.stderr.take().expect("a pipe was asked for"));
         Self { child, out, err }
@@ -116,10 +140,16 @@ impl Program {
         self.child.id()
     }
 
+    /// What it wrote to standard output so far.
+    #[must_use]
+    pub fn stdout(&self) -> String {
+        self.out.text()
+    }
+
     /// What it wrote to standard error so far.
     #[must_use]
     pub fn stderr(&self) -> String {
-        String::from_utf8_lossy(&self.err.read.lock().unwrap_or_else(PoisonError::into_inner)).into_owned()
+        self.err.text()
     }
 
     /// Waits until standard output is as wanted.
@@ -205,6 +235,10 @@ impl Pipe {
             }
         });
         pipe
+    }
+
+    fn text(&self) -> String {
+        String::from_utf8_lossy(&self.read.lock().unwrap_or_else(PoisonError::into_inner)).into_owned()
     }
 
     fn until<T>(&self, what: &str, mut wanted: impl FnMut(&[u8]) -> Option<T>) -> T {

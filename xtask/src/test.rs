@@ -60,6 +60,9 @@ fn checks(tally: &mut Tally) {
 /// has integration tests of its own.
 fn tests(long: bool, tally: &mut Tally) -> Result {
     let mut command = cargo(&["test", "--workspace", "--no-fail-fast", "--profile", Profile::Trial.name()]);
+    if let Err(error) = setup::login_programs() {
+        eprintln!("tests of logins will be skipped: {error:#}");
+    }
     match setup::python_client() {
         Ok(python) => {
             command.env("ACTIVITY_TEST_PYTHON", python);

@@ -3,11 +3,11 @@
 use std::{env, fs, process::Command, time::Duration};
 
 use activity_proto::v1::{Event, EventType, PathSource};
-use activity_tests::{EventExt as _, Machine, Person, Program, Sensor, Subscription, here};
+use activity_tests::{EventExt as _, Machine, Person, Program, Sensor, Subscription, evade, here};
 
 use crate::{
     report::Report,
-    stage::{EVERY_OPEN, await_mark, evade},
+    stage::{EVERY_OPEN, await_mark},
 };
 
 /// A count for every run, or the one for long runs.

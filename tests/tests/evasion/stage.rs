@@ -1,9 +1,8 @@
 //! Sensor and control side by side, and an act before both.
 
 use std::{
-    env,
     fs::{self, File},
-    path::{Path, PathBuf},
+    path::Path,
     process::Command,
     thread,
     time::{Duration, Instant},
@@ -13,7 +12,7 @@ use activity_proto::{
     json::to_json,
     v1::{Event, NotCovered, Process},
 };
-use activity_tests::{Control, EventExt as _, Person, Sensor, Subscription, run, sensor_program};
+use activity_tests::{Control, EventExt as _, Person, Sensor, Subscription, evade, run};
 use serde_json::Value;
 
 use crate::{
@@ -27,13 +26,6 @@ pub const EVERY_OPEN: &str = "[policy]\nnoise = false\nmissing = true\n";
 
 /// How long the events of a flood may take, on an emulated machine too.
 const PATIENCE: Duration = Duration::from_secs(180);
-
-/// The program that acts.
-pub fn evade() -> PathBuf {
-    let built = option_env!("CARGO_BIN_EXE_evade").map(PathBuf::from).filter(|path| path.is_file());
-    let beside = || sensor_program().with_file_name("evade");
-    env::var_os("ACTIVITY_EVADE_BIN").map(PathBuf::from).or(built).unwrap_or_else(beside)
-}
 
 /// Opens marks, files whose names begin with `prefix`, until one has arrived.
 pub fn await_mark(person: &Person, prefix: &Path, mut arrived: impl FnMut() -> bool) {

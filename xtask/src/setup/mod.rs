@@ -103,6 +103,21 @@ pub fn debian_tool(program: &str, package: &str) -> Result {
         .map_err(|error| failure(exit::MISSING, format!("{program} is missing: {error:#}")))
 }
 
+/// What the tests of logins play with: programs and the packages they come with.
+const LOGIN_PROGRAMS: [(&str, &str); 6] = [
+    ("cron", "cron"),
+    ("rsyslogd", "rsyslog"),
+    ("ssh", "openssh-client"),
+    ("sshd", "openssh-server"),
+    ("sudo", "sudo"),
+    ("tmux", "tmux"),
+];
+
+/// Installs what is missing of those. The tests start their own daemons.
+pub fn login_programs() -> Result {
+    LOGIN_PROGRAMS.iter().try_for_each(|(program, package)| debian_tool(program, package))
+}
+
 /// The first program of that name on the search path.
 pub fn on_path(name: &str) -> Option<PathBuf> {
     let path = env::var_os("PATH")?;

@@ -26,6 +26,7 @@
 
 mod bpf;
 mod burst;
+mod crowd;
 mod descriptors;
 mod disguise;
 mod flood;
@@ -102,6 +103,7 @@ const ACTS: &[&[(&str, Act)]] = &[
     memory::ACTS,
     flood::ACTS,
     burst::ACTS,
+    crowd::ACTS,
     bpf::ACTS,
 ];
 
