@@ -11,7 +11,7 @@ use std::{
 use activity_proto::json::to_json;
 use activity_tests::{
     Sensor, Subscription, eventually, patience,
-    people::{Arrival, CLIENT_OPTIONS, Human, Log, Stage, Visit},
+    people::{Arrival, Human, Log, Stage, Visit},
 };
 use serde_json::Value;
 
@@ -68,12 +68,7 @@ impl Play {
         let stage = Stage::set(test, log)?;
         let sensor = stage.sensor(config);
         let stream = sensor.subscribe();
-        let words = vec![
-            ("OPTIONS", CLIENT_OPTIONS.join(" ")),
-            ("DOOR", stage.port().to_string()),
-            ("TELL", Arrival::TELL.to_owned()),
-        ];
-        let (done, visits) = (Vec::new(), Vec::new());
+        let (done, visits, words) = (Vec::new(), Vec::new(), Vec::new());
         Some(Self { stage, _sensor: sensor, stream, done, visits, words, knows_keys: true })
     }
 
@@ -142,13 +137,20 @@ impl Play {
     }
 
     fn fill(&self, line: &str, mark: &std::path::Path, port: Option<u16>) -> String {
-        let mut line = line.to_owned();
-        for (word, text) in &self.words {
-            line = line.replace(word, text);
+        let mut words = self.words.clone();
+        words.push(("MARK", mark.display().to_string()));
+        words.push(("GO", mark.with_extension("go").display().to_string()));
+        words.extend(port.map(|port| ("PORT", port.to_string())));
+        // In one pass: a path may happen to contain a word.
+        let (mut filled, mut rest) = (String::new(), line);
+        while let Some(first) = rest.chars().next() {
+            let word = words.iter().find(|(word, _)| rest.starts_with(word));
+            let (length, text) =
+                word.map_or((first.len_utf8(), first.to_string()), |(word, text)| (word.len(), text.clone()));
+            filled.push_str(&text);
+            rest = &rest[length..];
         }
-        let port = port.map(|port| port.to_string()).unwrap_or_default();
-        let go = mark.with_extension("go").display().to_string();
-        line.replace("MARK", &mark.display().to_string()).replace("PORT", &port).replace("GO", &go)
+        filled
     }
 
     /// Tells a step to go on.
