@@ -6,7 +6,7 @@ use sensor_types::span::{COMPONENT_MAX, CUT, Span, UNREACHABLE, UNREADABLE, WALK
 
 use crate::{
     kernel::{Address, copy_kernel_str, hidden, try_copy_kernel_str},
-    maps::offset,
+    maps::{offset, setting},
 };
 
 /// Most steps of a walk with room for short names, mounts crossed included.
@@ -51,7 +51,8 @@ impl Path {
     /// `component` is the most bytes that one name may have with its NUL, and
     /// `room` is that and a power of two, up to which the next name may start; a
     /// walk that comes further, or a longer name, stops and says [`CUT`], with
-    /// the full length where there was room for the longest names.
+    /// the full length if `count` asks for it and there was room for the longest
+    /// names.
     /// `below` is a name to begin with, of something in the directory that this
     /// is the path of.
     ///
@@ -74,6 +75,7 @@ impl Path {
         room: usize,
         component: usize,
         below: Option<Address>,
+        count: bool,
     ) {
         let starts = (room - component) as u64;
         // SAFETY: `span` is valid as the caller promises.
@@ -114,14 +116,14 @@ impl Path {
             at = up.next(&at, crossing, &layout);
             if end != 0 {
                 span.flag(bit(full, CUT) | bit(failed, UNREADABLE) | bit(same, UNREACHABLE));
-                if component < COMPONENT_MAX || full == 0 {
+                if !count || component < COMPONENT_MAX || full == 0 {
                     return;
                 }
                 break;
             }
         }
         span.flag(CUT);
-        if component == COMPONENT_MAX {
+        if count && component == COMPONENT_MAX && setting!(full_lengths) == 1 {
             at.count(&mut span, &layout);
         }
     }
@@ -149,8 +151,6 @@ struct Layout {
     /// `d_parent`, and before how many bytes the name's pointer is.
     parent: u64,
     name: u64,
-    /// `d_name.len`
-    name_length: u64,
     /// `mnt` in `struct mount`, and `mnt_parent` and `mnt_mountpoint`.
     mnt: u64,
     above: u64,
@@ -165,7 +165,6 @@ impl Layout {
         Self {
             parent: offset!(dentry_parent) as u64,
             name: offset!(dentry_name) as u64,
-            name_length: offset!(dentry_name_len) as u64,
             mnt: offset!(mount_mnt) as u64,
             above: offset!(mount_parent) as u64,
             mountpoint: offset!(mount_mountpoint) as u64,
@@ -225,7 +224,8 @@ impl Step {
             step += 1;
             let crossing = all_if_equal(self.dentry, self.root);
             let up = self.up(crossing, layout);
-            let length = Address(self.dentry.wrapping_add(layout.name_length)).word() & 0xffff_ffff;
+            // Looked up in every step: kept, it would be a word more on the stack.
+            let length = Address(self.dentry).add(offset!(dentry_name_len)).word() & 0xffff_ffff;
             span.count(((length + 1) & !crossing) as u32);
             let same = all_if_equal(up.parent, self.dentry) & !crossing;
             let top = all_if_equal(up.parent, self.mount(layout)) & crossing;
@@ -363,7 +363,22 @@ impl Record {
 pub unsafe fn walk(path: Option<Path>, span: *mut Span, to: *mut u8, room: usize, component: usize) {
     match path {
         // SAFETY: as the caller promises.
-        Some(path) => unsafe { path.write(span, to, room, component, None) },
+        Some(path) => unsafe { path.write(span, to, room, component, None, true) },
+        // SAFETY: as the caller promises.
+        None => unsafe { span.write(Span { flags: UNREADABLE, ..Span::EMPTY }) },
+    }
+}
+
+/// The same for the directory that a name starts from, without its full length:
+/// two paths leave the stack no room for that.
+///
+/// # Safety
+/// As for [`Path::write`].
+#[inline(always)]
+pub unsafe fn walk_base(path: Option<Path>, span: *mut Span, to: *mut u8, room: usize, component: usize) {
+    match path {
+        // SAFETY: as the caller promises.
+        Some(path) => unsafe { path.write(span, to, room, component, None, false) },
         // SAFETY: as the caller promises.
         None => unsafe { span.write(Span { flags: UNREADABLE, ..Span::EMPTY }) },
     }

@@ -28,6 +28,8 @@ pub struct Settings {
     /// Which argument of its tracepoint has the operation asked of io_uring, 0
     /// for the first; [`MISSING`]: the first is a `struct io_kiocb`.
     pub io_uring_operation: u32,
+    /// 1: a path that is cut is walked on for its full length.
+    pub full_lengths: u32,
     /// The functions whose parameters differ between kernels.
     pub forms: Forms,
 }
@@ -42,6 +44,7 @@ impl Settings {
         trampolines: 0,
         notice_logins: 0,
         io_uring_operation: MISSING,
+        full_lengths: 0,
         forms: Forms::NONE,
     };
 }

@@ -30,7 +30,7 @@ use crate::{
     enrich::{Enriched, Enricher},
     filter::{Filter, Verdict},
     identity::LoginPrograms,
-    logins::{self, Heard, Logins},
+    logins::{self, Logins},
     losses::Losses,
     sequence::{Sequencer, lane_of},
     source::{Kernel, LoginProgramMap, batch::Batch, load::KernelLog, reader, recording::Recorder},
@@ -128,7 +128,7 @@ impl Pipeline {
             tracing::warn!(%error, "logins from before the start cannot be read from the logs");
             Vec::new()
         });
-        let enricher = Enricher::new(&redactor, &status.state.boot_id, programs, past);
+        let enricher = Enricher::new(&redactor, &status.state.boot_id, programs, past, heard);
         let worker_status = Arc::clone(&status);
         let worker = thread::Builder::new().name("pipeline".into()).spawn(move || {
             prefer_this_thread();
@@ -136,7 +136,6 @@ impl Pipeline {
                 decoder,
                 enricher,
                 logins,
-                heard,
                 logins_dropped: 0,
                 login_programs,
                 sequencer: Sequencer::default(),
@@ -189,7 +188,6 @@ struct Worker {
     decoder: Decoder,
     enricher: Enricher,
     logins: Logins,
-    heard: Receiver<Heard>,
     /// Lines of logs left out, as last said.
     logins_dropped: u64,
     login_programs: LoginProgramMap,
@@ -242,9 +240,6 @@ impl Worker {
 
     /// What the logs say and what was looked up, and what is to be told of it.
     fn look_at_people(&mut self) {
-        for heard in self.heard.try_iter() {
-            self.enricher.hear(heard);
-        }
         let dropped = self.logins.dropped();
         if dropped > self.logins_dropped {
             tracing::warn!(

@@ -92,7 +92,7 @@ impl Place {
             match self {
                 Self::None => blank(span),
                 Self::At(path) => crate::path::walk(path, span, to, room, component),
-                Self::In(path, name) => path.write(span, to, room, component, Some(name)),
+                Self::In(path, name) => path.write(span, to, room, component, Some(name), true),
                 Self::Text(text) => span.write(copied_span(copy_kernel_str(to, room as u32, text), room)),
             }
         }

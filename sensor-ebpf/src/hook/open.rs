@@ -13,8 +13,8 @@ use sensor_types::{
 use super::{
     io_uring::is_worker,
     opened::{
-        Opened, TRUNCATE_FLAGS, counted, counted_success, failed_large, failed_small, file_of, recorded,
-        succeeded, truncated_large, truncated_small,
+        Opened, TRUNCATE_FLAGS, counted, counted_success, file_of, recorded, succeeded, truncated_large,
+        truncated_small,
     },
     syscall::SystemCall,
     user_path::{AT_FDCWD, Name},
@@ -88,7 +88,7 @@ fn from_kernel(result: i64, name: Name, flags: u32) -> Opened {
     Opened {
         act: Act::Open,
         result: if failed { result } else { 0 },
-        file: Address(result as u64),
+        file: Address(if failed { 0 } else { result as u64 }),
         name,
         flags,
         source: FROM_KERNEL,
@@ -219,11 +219,8 @@ fn call_open(ctx: BtfTracePointContext) -> i32 {
             source: FROM_DESCRIPTOR,
             marks: 0,
         };
-        // There is no descriptor to look behind.
-        if call.call == Call::Truncate as u8 {
-            return in_two_sizes(|| failed_small(current, &opened), || failed_large(current, &opened));
-        }
-        if call.result >= 0 {
+        // A truncate gives no descriptor to look behind.
+        if call.result >= 0 && call.call != Call::Truncate as u8 {
             opened.file = file_of(current.task, call.result as u32).ok_or(Lost::Unreadable)?;
         }
         recorded(current, &opened)

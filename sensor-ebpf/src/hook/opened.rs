@@ -29,9 +29,9 @@ pub struct Opened {
     pub act: Act,
     /// 0 or more, or the negative error number.
     pub result: i64,
-    /// `struct file`; not looked at after a failure.
+    /// `struct file`; null where there is none, as after a failure.
     pub file: Address,
-    /// The name that was asked for; looked at after a failure.
+    /// The name that was asked for; looked at where there is no file.
     pub name: Name,
     /// `O_*`, as far as known.
     pub flags: u32,
@@ -43,7 +43,7 @@ pub struct Opened {
 /// Records an act.
 #[inline(always)]
 pub fn recorded(current: Current, opened: &Opened) -> Result<(), Lost> {
-    if opened.result < 0 {
+    if opened.file.is_null() {
         let small = || match opened.name.first_byte() {
             Some(b'/') => failed_absolute(current, opened),
             _ => failed_small(current, opened),
@@ -106,12 +106,35 @@ pub fn inode_id(inode: Address) -> Option<FileId> {
 unsafe fn write_fixed(open: *mut Open, current: Current, opened: &Opened) -> Result<(), Lost> {
     // SAFETY: valid as the caller promises.
     unsafe {
+        write_act(open, opened);
+        current.write_header(&raw mut (*open).header, opened.act)
+    }
+}
+
+/// The same where two paths are walked, which leaves the stack no room.
+///
+/// # Safety
+/// `open` must be valid for writing.
+#[inline(always)]
+unsafe fn write_quiet(open: *mut Open, current: Current, opened: &Opened) -> Result<(), Lost> {
+    // SAFETY: valid as the caller promises.
+    unsafe {
+        write_act(open, opened);
+        current.write_quiet_header(&raw mut (*open).header, opened.act)
+    }
+}
+
+/// # Safety
+/// `open` must be valid for writing.
+#[inline(always)]
+unsafe fn write_act(open: *mut Open, opened: &Opened) {
+    // SAFETY: valid as the caller promises.
+    unsafe {
         (*open).result = opened.result as i32;
         (*open).flags = opened.flags;
         (*open).source = opened.source;
         (*open).marks = opened.marks;
         (*open).reserved = 0;
-        current.write_header(&raw mut (*open).header, opened.act)
     }
 }
 
@@ -211,7 +234,7 @@ fn failed_absolute(current: Current, opened: &Opened) -> Result<bool, Lost> {
         blank(&raw mut (*open).base);
         blank(&raw mut (*open).file);
         (*open).file_mode = 0;
-        let fixed = write_fixed(open, current, opened);
+        let fixed = write_quiet(open, current, opened);
         (*open).source = source_of_name(opened);
         (fixed, is_cut(path) || *text != b'/')
     };
@@ -241,7 +264,7 @@ macro_rules! failed {
                 locate(base, offset_of!($record, base));
                 blank(&raw mut (*open).file);
                 (*open).file_mode = 0;
-                let fixed = write_fixed(open, current, opened);
+                let fixed = write_quiet(open, current, opened);
                 (*open).source = source_of_name(opened);
                 (fixed, is_cut(path) | is_cut(base))
             };

@@ -7,7 +7,7 @@ use super::opened::file_of;
 use crate::{
     identity::Current,
     kernel::{Address, blank, copy_kernel_str, copy_user_str},
-    path::{Path, copied_span, walk},
+    path::{Path, copied_span, walk_base},
 };
 
 /// `AT_FDCWD` of fcntl.h.
@@ -74,7 +74,7 @@ impl Name {
     #[inline(always)]
     pub unsafe fn write_with_base(&self, current: Current, name: Target, base: Target, component: usize) {
         // SAFETY: as the caller promises.
-        unsafe { walk(self.start(current), base.0, base.1, base.2, component) };
+        unsafe { walk_base(self.start(current), base.0, base.1, base.2, component) };
         // SAFETY: as the caller promises.
         let copied = unsafe { self.write(name.0, name.1, name.2) };
         // One byte is the NUL of an empty name.

@@ -7,6 +7,8 @@ pub mod processes;
 mod seed;
 pub mod users;
 
+use std::sync::mpsc::Receiver;
+
 use activity_proto::v1::{Event, Ptrace, SessionState, Truncation, event::Payload};
 use sensor_types::process::Fork;
 
@@ -42,12 +44,19 @@ pub enum Enriched {
 
 impl Enricher {
     /// Knows the processes that run already, from /proc, and the sessions they
-    /// belong to, with `past` from the logs. The fork hook must be attached
+    /// belong to, with `past` from the logs, of which `log` is what follows. The fork hook must be attached
     /// before, so that no process falls between the two.
-    pub fn new(redactor: &Redactor, boot_id: &str, programs: LoginPrograms, past: Vec<Heard>) -> Self {
+    pub fn new(
+        redactor: &Redactor,
+        boot_id: &str,
+        programs: LoginPrograms,
+        past: Vec<Heard>,
+        log: Receiver<Heard>,
+    ) -> Self {
         let (mut processes, mut users) = (Processes::default(), Users::start());
         let found = seed::from_proc(&mut processes, redactor);
         let mut identity = Identity::new(boot_id, programs);
+        identity.listen(log);
         identity.find_existing(&found, past, &mut processes, &mut users);
         let host_mount_namespace = crate::pipeline::host_mount_namespace();
         let interpreters = Interpreters::default();
@@ -72,11 +81,6 @@ impl Enricher {
     pub fn tick(&mut self) {
         self.users.tick();
         self.identity.tick(&mut self.users);
-    }
-
-    /// A login program's log says something.
-    pub fn hear(&mut self, heard: Heard) {
-        self.identity.hear(heard);
     }
 
     /// Events of the sensor's own making that are due.

@@ -302,9 +302,9 @@ impl Entry {
         ProcessId { pid, start_ns: self.start.nanoseconds() }
     }
 
-    /// Whether it was made after that time.
-    pub fn began_after(&self, time_ns: u64) -> bool {
-        self.start.nanoseconds() > time_ns
+    /// When it was made, in nanoseconds of `CLOCK_BOOTTIME`.
+    pub fn began_ns(&self) -> u64 {
+        self.start.nanoseconds()
     }
 
     /// The program before the one it runs since its last exec.

@@ -89,9 +89,11 @@ impl Evidence<'_> {
             return named(session, inferred(asker, vec![owner], Reason::Unspecified));
         }
         if let Some(server) = self.server_of(entry, id, time) {
+            let began = entry.map_or(0, Entry::began_ns);
             let clients = self.attached.clients(self.processes, server);
+            let clients = multiplexer::behind(&clients, began, time);
             if !clients.is_empty() {
-                return self.in_multiplexer(session, key, entry, &clients);
+                return self.in_multiplexer(session, key, began, &clients);
             }
         }
         let mut attribution = of_session(session);
@@ -121,7 +123,7 @@ impl Evidence<'_> {
     }
 
     /// In a terminal that several may type into.
-    fn in_multiplexer(&self, owner: &Session, key: u32, entry: Option<&Entry>, clients: &[Client]) -> Named {
+    fn in_multiplexer(&self, owner: &Session, key: u32, began: u64, clients: &[Client]) -> Named {
         let sessions = |client: &Client| self.sessions.get(client.session);
         let is_own = |client: &&Client| {
             client.session == key || sessions(client).is_some_and(|session| session.is_same_person(owner))
@@ -147,7 +149,7 @@ impl Evidence<'_> {
                 }
                 return Named { session: Some(session.message.clone()), attribution, ..Named::default() };
             }
-            (None, [(client, session)]) if entry.is_some_and(|entry| entry.began_after(client.since_ns)) => {
+            (None, [(client, session)]) if !client.came_after(began) => {
                 let owner = actor(owner, ActorLink::Owner);
                 let attribution = inferred(session, vec![owner], Reason::Unspecified);
                 return Named { session: Some(session.message.clone()), attribution, ..Named::default() };

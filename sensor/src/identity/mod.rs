@@ -19,6 +19,7 @@ mod who;
 
 use std::{
     collections::VecDeque,
+    sync::mpsc::Receiver,
     time::{Duration, Instant},
 };
 
@@ -31,7 +32,7 @@ use self::{
     look::{Looker, Seen},
     multiplexer::Attached,
     origins::Origins,
-    session::{Begin, Sessions},
+    session::{Begin, Session, Sessions},
 };
 pub use self::{
     existing::Found,
@@ -48,6 +49,9 @@ use crate::{
 
 /// How long the event of a login waits for what the log and the socket say.
 const WAIT: Duration = Duration::from_millis(500);
+/// How long the acts of a new session wait for that at most, in steps of this.
+const MOMENT: Duration = Duration::from_millis(50);
+const STEP: Duration = Duration::from_millis(1);
 /// Lines of the log that no session has matched yet, at most.
 const HEARD_MAX: usize = 256;
 /// How long such a line is kept.
@@ -63,7 +67,10 @@ pub struct Identity {
     asks: Asks,
     heard: VecDeque<(Instant, Heard)>,
     looker: Looker,
+    log: Option<Receiver<Heard>>,
+    waited: Option<Instant>,
     told: Vec<Event>,
+    switches: Vec<v1::Switch>,
 }
 
 impl Identity {
@@ -78,8 +85,16 @@ impl Identity {
             asks: Asks::default(),
             heard: VecDeque::new(),
             looker: Looker::start(),
+            log: None,
+            waited: None,
             told: Vec::new(),
+            switches: Vec::new(),
         }
+    }
+
+    /// What login programs log comes from here.
+    pub fn listen(&mut self, log: Receiver<Heard>) {
+        self.log = Some(log);
     }
 
     /// Takes up the sessions that were there before the sensor; what the log
@@ -117,10 +132,14 @@ impl Identity {
         let named = evidence.of(event);
         if named.is_unknown_session {
             self.meet(processes, users, event);
-            return;
+        } else {
+            event.session = named.session;
+            event.attribution = Some(named.attribution);
         }
-        event.session = named.session;
-        event.attribution = Some(named.attribution);
+        for switch in self.switches.drain(..) {
+            let payload = Some(Payload::AccountSwitch(switch));
+            self.told.push(Event { payload, outcome: None, truncated: Vec::new(), ..event.clone() });
+        }
     }
 
     /// An event of a session that nothing was heard of: its beginning was not
@@ -182,7 +201,7 @@ impl Identity {
                 }
             }
             Some(Payload::Exit(_)) => {
-                self.attached.exited(id);
+                self.attached.exited(id, event.boottime_ns);
                 if let Some(ended) = self.sessions.exited(id, event, processes) {
                     self.told.push(ended);
                 }
@@ -214,21 +233,38 @@ impl Identity {
         let (image, from) = ((*image).clone(), session.base(users));
         let step = chain::Step::to(uid, users.user(uid), &image, event.time);
         if let Some(switch) = entry.who.chain.add(&from, step, event.boottime_ns) {
-            let payload = Some(Payload::AccountSwitch(switch));
-            self.told.push(Event { payload, outcome: None, truncated: Vec::new(), ..event.clone() });
+            self.switches.push(switch);
         }
     }
 
     fn begin(&mut self, begin: Begin, users: &mut Users) {
         let (key, leader) = (begin.key, begin.leader);
-        let is_ssh = begin.kind == Kind::Ssh;
+        let (is_ssh, is_new) = (begin.kind == Kind::Ssh, begin.seen);
         self.sessions.begin(begin, &self.boot_id, users, Instant::now() + WAIT);
         self.looker.look(key, leader.pid, is_ssh);
         self.join(key);
+        if is_ssh && is_new {
+            self.wait_for(key);
+        }
+    }
+
+    /// Waits a moment for what the log and the socket say, so that already the
+    /// first acts of a session come with it. Rarely twice in a row: many logins at
+    /// once must not hold up everybody's events.
+    fn wait_for(&mut self, key: u32) {
+        let now = Instant::now();
+        if self.waited.is_some_and(|waited| now.duration_since(waited) < 4 * MOMENT) {
+            return;
+        }
+        while !self.sessions.get(key).is_none_or(Session::is_complete) && now.elapsed() < MOMENT {
+            std::thread::sleep(STEP);
+            self.take_in();
+        }
+        self.waited = Some(Instant::now());
     }
 
     /// What sshd's log says.
-    pub fn hear(&mut self, heard: Heard) {
+    fn hear(&mut self, heard: Heard) {
         if let Said::Refused(refused) = &heard.said {
             let failed = LoginFailed {
                 user: String::from_utf8_lossy(&refused.user).into_owned(),
@@ -267,14 +303,23 @@ impl Identity {
         }
     }
 
-    /// Takes in what was looked up, and tells of the sessions whose wait is over.
-    pub fn tick(&mut self, users: &mut Users) {
+    /// Takes in what was looked up and logged.
+    fn take_in(&mut self) {
+        while let Some(heard) = self.log.as_ref().and_then(|log| log.try_recv().ok()) {
+            self.hear(heard);
+        }
         while let Some(Seen { key, peer, logind }) = self.looker.seen() {
             let origin = peer.and_then(|peer| self.origins.of(peer));
             self.sessions.saw(key, peer, origin, logind);
             self.join(key);
             self.changed(key);
         }
+    }
+
+    /// Takes in what was looked up and logged, and tells of the sessions whose wait
+    /// is over.
+    pub fn tick(&mut self, users: &mut Users) {
+        self.take_in();
         let now = Instant::now();
         while self.heard.front().is_some_and(|(at, _)| now.duration_since(*at) > HEARD_FOR) {
             self.heard.pop_front();

@@ -3,7 +3,7 @@
 
 use std::collections::HashMap;
 
-use crate::enrich::processes::{Image, ProcessId, Processes};
+use crate::enrich::processes::{Entry, Image, ProcessId, Processes};
 
 /// The programs, by name.
 const NAMES: [&[u8]; 6] = [b"tmux", b"screen", b"SCREEN", b"zellij", b"dtach", b"abduco"];
@@ -11,6 +11,8 @@ const NAMES: [&[u8]; 6] = [b"tmux", b"screen", b"SCREEN", b"zellij", b"dtach", b
 const MAX: usize = 1024;
 /// Clients of one server at most.
 const MAX_CLIENTS: usize = 64;
+/// How long a client that has gone is remembered, in nanoseconds.
+const GONE_NS: u64 = 3_600_000_000_000;
 /// A server is made by a client through that many processes at most.
 const MAKERS: usize = 4;
 
@@ -19,57 +21,87 @@ pub fn is_one(image: &Image) -> bool {
     NAMES.contains(&image.name())
 }
 
-/// Somebody who is attached.
+/// What a client asks for may begin so long after it has gone, in nanoseconds:
+/// one that types keys for somebody is gone before they are read.
+const AFTERWARDS_NS: u64 = 2_000_000_000;
+
+/// Somebody who is attached, or was a moment ago.
 #[derive(Clone, Copy, Debug)]
 pub struct Client {
-    /// The client's process.
-    pub id: ProcessId,
+    id: ProcessId,
     /// Its session.
     pub session: u32,
-    /// `CLOCK_BOOTTIME` of the attaching, in nanoseconds.
-    pub since_ns: u64,
+    since_ns: u64,
+    until_ns: Option<u64>,
+}
+
+impl Client {
+    /// Whether it was attached at that time.
+    pub fn was_there(&self, time_ns: u64) -> bool {
+        (self.since_ns..=self.until_ns.unwrap_or(u64::MAX)).contains(&time_ns)
+    }
+
+    /// Whether it was attached only after that time.
+    pub fn came_after(&self, time_ns: u64) -> bool {
+        self.since_ns > time_ns
+    }
+
+    /// When it had gone, if that was a moment before.
+    fn gone_before(&self, time_ns: u64) -> Option<u64> {
+        self.until_ns.filter(|until| (*until..until.saturating_add(AFTERWARDS_NS)).contains(&time_ns))
+    }
+}
+
+/// Those of the clients who may be behind an act: who was attached when the
+/// process began, or was the last to leave right before; and who is attached now.
+pub fn behind(clients: &[Client], began_ns: u64, time_ns: u64) -> Vec<Client> {
+    let mut behind: Vec<Client> =
+        clients.iter().filter(|client| client.was_there(began_ns)).copied().collect();
+    if behind.is_empty() {
+        let gone = clients.iter().filter_map(|client| Some((client.gone_before(began_ns)?, client)));
+        behind.extend(gone.max_by_key(|(until, _)| *until).map(|(_, client)| *client));
+    }
+    let now = clients.iter().filter(|client| client.was_there(time_ns));
+    let more: Vec<Client> =
+        now.filter(|client| !behind.iter().any(|known| known.id == client.id)).copied().collect();
+    behind.extend(more);
+    behind
 }
 
 /// Who is attached to which server.
 #[derive(Debug, Default)]
-pub struct Attached(HashMap<ProcessId, Vec<(ProcessId, u64)>>);
+pub struct Attached(HashMap<ProcessId, Vec<Client>>);
 
 impl Attached {
     /// A process connected to the unix socket of another.
     pub fn connected(&mut self, processes: &Processes, client: ProcessId, server: u32, time_ns: u64) {
-        let is_multiplexer = |entry: &crate::enrich::processes::Entry| is_one(entry.image_at(u64::MAX));
-        let Some(server) =
-            processes.alive(server).filter(|entry| is_multiplexer(entry)).map(|e| e.id(server))
-        else {
-            return;
-        };
-        if !processes.get(client).is_some_and(is_multiplexer) {
-            return;
-        }
+        let is_multiplexer = |entry: &Entry| is_one(entry.image_at(u64::MAX));
+        let found = processes.alive(server).filter(|entry| is_multiplexer(entry));
+        let Some(server) = found.map(|entry| entry.id(server)) else { return };
+        let Some(entry) = processes.get(client).filter(|entry| is_multiplexer(entry)) else { return };
+        let Some(session) = entry.who.session else { return };
         if self.0.len() >= MAX && !self.0.contains_key(&server) {
             return;
         }
         let clients = self.0.entry(server).or_default();
-        if clients.len() < MAX_CLIENTS && !clients.iter().any(|(known, _)| *known == client) {
-            clients.push((client, time_ns));
+        clients.retain(|client| client.until_ns.is_none_or(|until| until + GONE_NS > time_ns));
+        if clients.len() < MAX_CLIENTS && !clients.iter().any(|known| known.id == client) {
+            clients.push(Client { id: client, session, since_ns: time_ns, until_ns: None });
         }
     }
 
     /// A process has ended.
-    pub fn exited(&mut self, id: ProcessId) {
+    pub fn exited(&mut self, id: ProcessId, time_ns: u64) {
         self.0.remove(&id);
-        self.0.values_mut().for_each(|clients| clients.retain(|(client, _)| *client != id));
-        self.0.retain(|_, clients| !clients.is_empty());
+        for client in self.0.values_mut().flatten().filter(|client| client.id == id) {
+            client.until_ns = Some(time_ns);
+        }
     }
 
-    /// Who is attached to a server: those who connected, and the one who started
-    /// it, whose client has a socket of its own.
+    /// Who is or was attached to a server: those who connected, and the one who
+    /// started it, whose client has a socket of its own.
     pub fn clients(&self, processes: &Processes, server: ProcessId) -> Vec<Client> {
-        let session_of = |id: ProcessId| processes.get(id).and_then(|entry| entry.who.session);
-        let connected = self.0.get(&server).into_iter().flatten();
-        let mut clients: Vec<Client> = connected
-            .filter_map(|&(id, since_ns)| Some(Client { id, session: session_of(id)?, since_ns }))
-            .collect();
+        let mut clients = self.0.get(&server).cloned().unwrap_or_default();
         let mut maker = processes.get(server).and_then(|entry| entry.who.multiplexer);
         for _ in 0..MAKERS {
             let Some(id) = maker else { break };
@@ -78,7 +110,7 @@ impl Attached {
                 && let Some(session) = entry.who.session
                 && !clients.iter().any(|client| client.id == id)
             {
-                clients.push(Client { id, session, since_ns: 0 });
+                clients.push(Client { id, session, since_ns: 0, until_ns: None });
             }
             maker = entry.who.multiplexer;
         }

@@ -124,6 +124,9 @@ pub struct Session {
     pub over_ns: Option<u64>,
     /// The session that asked a daemon for this one.
     pub asked_by: Option<u32>,
+    /// The user it began as: its own, or of one that was only claimed the user of
+    /// the process that did.
+    first_uid: u32,
     kind: Kind,
     seen: bool,
     peer: Option<(IpAddr, u16)>,
@@ -136,9 +139,9 @@ pub struct Session {
 impl Session {
     /// The user that its chains begin with.
     pub fn base(&self, users: &mut Users) -> From {
-        let name =
-            if self.message.user.is_empty() { users.user(self.uid) } else { self.message.user.clone() };
-        From { uid: self.uid, name }
+        let known = self.first_uid == self.uid && !self.message.user.is_empty();
+        let name = if known { self.message.user.clone() } else { users.user(self.first_uid) };
+        From { uid: self.first_uid, name }
     }
 
     /// Whether two sessions are the same human's, as far as can be told: the
@@ -148,7 +151,8 @@ impl Session {
         self.uid == other.uid && (own.is_empty() || others.is_empty() || own == others)
     }
 
-    fn is_complete(&self) -> bool {
+    /// Whether nothing more is to be heard of it.
+    pub fn is_complete(&self) -> bool {
         self.kind != Kind::Ssh || (self.is_looked_up && self.is_accepted)
     }
 
@@ -233,6 +237,10 @@ impl Sessions {
             leader: begin.leader,
             over_ns: begin.is_over.then_some(0),
             asked_by: None,
+            first_uid: match (&event.credentials, begin.kind) {
+                (Some(credentials), Kind::Claimed) => credentials.uid,
+                _ => begin.uid,
+            },
             kind: begin.kind,
             seen: begin.seen,
             peer: None,

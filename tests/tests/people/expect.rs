@@ -43,8 +43,6 @@ pub struct Expect {
 pub enum Whose {
     /// That of the one who types.
     Own,
-    /// That of another visit of the play, by its account.
-    Of(&'static str),
     /// None of a visit, but of this kind.
     Kind(&'static str),
     /// None.

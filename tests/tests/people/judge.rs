@@ -100,10 +100,6 @@ fn wanted(play: &Play, done: &Done, events: &[Value]) -> HashMap<&'static str, W
     let words = |words: &[&str]| words.iter().map(|word| (*word).to_owned()).collect::<Wanted>();
     let mut wanted = match expect.session {
         Whose::Own => done.typist.as_ref().map(|typist| arrived(play, typist)).unwrap_or_default(),
-        Whose::Of(account) => {
-            let other = play.visits.iter().find(|(arrival, _)| arrival.account == account);
-            other.map(|(arrival, _)| arrived(play, arrival)).unwrap_or_default()
-        }
         Whose::Kind(kind) => HashMap::from([
             ("session.kind", words(&[kind])),
             ("session.remoteAddress", words(&[ABSENT])),
@@ -216,7 +212,8 @@ fn strangers(play: &Play, events: &[Value], lines: &mut Lines) {
     // By the kernel's number, a thread's person never is another one's, unless
     // a step says that others act in this session.
     for (arrival, _) in &play.visits {
-        let guests = play.done.iter().filter(|done| done.expect.session == Whose::Of(arrival.account));
+        let is_owner = |other: &&(&str, &str)| **other == (arrival.account, "owner");
+        let guests = play.done.iter().filter(|done| done.expect.others.iter().any(|other| is_owner(&other)));
         let guests = guests.filter_map(|done| Some(done.typist.as_ref()?.login_uid.to_string()));
         let known: Wanted = std::iter::once(arrival.login_uid.to_string()).chain(guests).collect();
         let of_kernel = |event: &&Value| {

@@ -14,12 +14,13 @@ use crate::{
 const OWN: Expect = Expect { method: &[], confidence: &[], reason: &[], detached: &[], ..PLAIN };
 /// In Alice's multiplexer, at Bob's word.
 const HIS_IN_HERS: Expect = Expect {
-    session: Whose::Of(ALICE),
+    // Where he came from and with which key; hers is among the others.
+    session: Whose::Own,
     human: Whom::User(BOB),
     method: &["inferred"],
     confidence: &["low"],
     reason: &[],
-    chain: &[],
+    chain: &[BOB, ALICE],
     by: &[],
     detached: &[],
     others: &[(ALICE, "owner")],
