@@ -16,7 +16,8 @@ use activity_proto::{
     server::sensor_service_server::{SensorService, SensorServiceServer},
     v1::{
         Access, Attribution, Confidence, Credentials, Event, EventId, GetStatusRequest, GetStatusResponse,
-        Lane, Login, Method, Open, Outcome, PathSource, Process, SubscribeRequest, event::Payload,
+        Lane, ListSessionsRequest, ListSessionsResponse, Login, Method, Open, Outcome, PathSource, Process,
+        SubscribeRequest, event::Payload,
     },
 };
 use futures::{Stream, StreamExt as _, stream};
@@ -85,11 +86,12 @@ fn event(sequence: u64) -> Event {
             ..Login::default()
         }),
         attribution: Some(Attribution {
-            uid: 1000,
+            uid: Some(1000),
             user: "alice".into(),
             method: Method::Kernel.into(),
             confidence: Confidence::High.into(),
             chain: vec!["alice".into()],
+            ..Attribution::default()
         }),
         outcome: Some(Outcome {
             success: !sequence.is_multiple_of(5),
@@ -127,6 +129,13 @@ impl SensorService for Sensor {
     }
 
     async fn get_status(&self, _: Request<GetStatusRequest>) -> Result<Response<GetStatusResponse>, Status> {
+        Err(Status::unimplemented("not asked for"))
+    }
+
+    async fn list_sessions(
+        &self,
+        _: Request<ListSessionsRequest>,
+    ) -> Result<Response<ListSessionsResponse>, Status> {
         Err(Status::unimplemented("not asked for"))
     }
 }

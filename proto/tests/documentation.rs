@@ -9,10 +9,10 @@ use activity_proto::{
     v1::{
         Accept, Access, Attribution, BpfLoad, Chmod, Chown, Confidence, Connect, CredentialChange,
         Credentials, Device, Event, EventId, EventType, Exec, ExecMapping, Exit, Family, FileReceive, Gap,
-        GapReason, Hook, HookCounters, Identity, Interpreter, Lane, Link, Listen, Login, LoginuidSet, Method,
-        ModuleLoad, Mount, MountOperation, NotCovered, Open, Outcome, PathSource, Place, Process,
-        ProcessSource, Protocol, Ptrace, PtraceOperation, Rename, Socket, Status, Tamper, TamperObject,
-        TypeCount, Unlink, event::Payload,
+        GapReason, Hook, HookCounters, Identity, Interpreter, Lane, Link, Listen, Login, LoginFailed,
+        LoginuidSet, Method, ModuleLoad, Mount, MountOperation, NotCovered, Open, Outcome, PathSource, Place,
+        Process, ProcessSource, Protocol, Ptrace, PtraceOperation, Rename, Session, SessionEnd, SessionStart,
+        SessionUpdate, Socket, Status, Switch, Tamper, TamperObject, TypeCount, Unlink, event::Payload,
     },
 };
 use serde_json::Value;
@@ -32,6 +32,47 @@ fn bad(payload: Payload, errno: u32) -> Event {
 
 fn own(payload: Payload) -> Event {
     Event { payload: Some(payload), ..Event::default() }
+}
+
+fn session() -> Session {
+    Session {
+        id: "b007…-7".into(),
+        kind: "ssh".into(),
+        user: "alice".into(),
+        uid: Some(1001),
+        ..Session::default()
+    }
+}
+
+fn people() -> Vec<Event> {
+    let of_session = |payload, session| Event { session: Some(session), ..own(payload) };
+    let by_password = Session { auth_method: "password".into(), ..session() };
+    vec![
+        of_session(Payload::SessionStart(SessionStart { existing: true }), session()),
+        of_session(Payload::SessionUpdate(SessionUpdate {}), by_password),
+        of_session(
+            Payload::SessionEnd(SessionEnd { duration_ns: Some(60_000_000_000), remaining: 1 }),
+            session(),
+        ),
+        Event {
+            outcome: Some(Outcome { success: false, errno: None }),
+            ..own(Payload::LoginFailed(LoginFailed {
+                user: "admin".into(),
+                invalid_user: true,
+                remote_address: "192.0.2.9".into(),
+                remote_port: Some(40_022),
+                auth_method: "password".into(),
+                key_fingerprint: String::new(),
+            }))
+        },
+        own(Payload::AccountSwitch(Switch {
+            from: "alice".into(),
+            to: "postgres".into(),
+            by: "su".into(),
+            command: vec!["su".into(), "-".into(), "postgres".into()],
+            since: None,
+        })),
+    ]
 }
 
 /// An event with all that events have.
@@ -80,13 +121,32 @@ fn whole() -> Event {
             user: "alice".into(),
             first_auid: None,
             since_boottime_ns: Some(11_000_000_000),
+            first_session_id: None,
+        }),
+        session: Some(Session {
+            remote_address: "192.0.2.7".into(),
+            remote_port: Some(50_000),
+            auth_method: "publickey".into(),
+            key_fingerprint: "SHA256:…".into(),
+            tty: "pts0".into(),
+            start: Some(prost_types::Timestamp { seconds: 1_767_225_600, nanos: 0 }),
+            leader_uid: "b007-4100-8000000000".into(),
+            ..session()
         }),
         attribution: Some(Attribution {
-            uid: 1001,
+            uid: Some(1001),
             user: "alice".into(),
             method: Method::Kernel.into(),
-            confidence: Confidence::Medium.into(),
-            chain: vec!["alice".into()],
+            confidence: Confidence::High.into(),
+            chain: vec!["alice".into(), "root".into()],
+            switches: vec![Switch {
+                from: "alice".into(),
+                to: "root".into(),
+                by: "sudo".into(),
+                command: vec!["sudo".into(), "-i".into()],
+                since: Some(prost_types::Timestamp { seconds: 1_767_225_600, nanos: 1 }),
+            }],
+            ..Attribution::default()
         }),
         place: Some(Place {
             cgroup_id: Some(4401),
@@ -251,6 +311,7 @@ fn powers() -> Vec<Event> {
         good(Payload::LoginuidSet(LoginuidSet {
             new_auid: Some(1001),
             new_session_id: Some(7),
+            by_login_program: true,
             ..LoginuidSet::default()
         })),
         bad(
@@ -328,11 +389,12 @@ fn documented() -> Vec<Value> {
 
 #[test]
 fn every_example_is_what_the_serializer_writes() {
-    let written: Vec<Value> = [vec![whole()], files(), processes_and_sockets(), powers(), of_the_sensor()]
-        .concat()
-        .iter()
-        .map(to_json)
-        .collect();
+    let written: Vec<Value> =
+        [vec![whole()], files(), processes_and_sockets(), powers(), people(), of_the_sensor()]
+            .concat()
+            .iter()
+            .map(to_json)
+            .collect();
     let documented = documented();
     for example in &documented {
         assert!(written.contains(example), "the serializer does not write {example}");

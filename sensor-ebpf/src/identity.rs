@@ -91,7 +91,8 @@ impl Current {
         // SAFETY: as the caller promises; written a moment ago.
         let (loginuid, last) = unsafe { ((*header).loginuid, self.write_session(&mut *header)) };
         if setting!(notice_logins) == 1 && loginuid != last {
-            session::notice(&self, act);
+            // SAFETY: as above.
+            session::notice(&self, act, unsafe { (*header).boottime_ns });
         }
         written
     }

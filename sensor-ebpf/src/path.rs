@@ -94,7 +94,11 @@ impl Path {
         let mut at = Step { mnt: self.mnt.0, dentry: self.dentry.0, root: layout.root_of(self.mnt.0) };
         let mut step = 0;
         let steps = if component < COMPONENT_MAX { FEW_STEPS } else { STEPS };
-        while step < steps {
+        loop {
+            if step == steps {
+                span.flag(CUT);
+                break;
+            }
             step += 1;
             let written = u64::from(span.length()) & (starts - 1);
             let crossing = all_if_equal(at.dentry, at.root);
@@ -116,14 +120,11 @@ impl Path {
             at = up.next(&at, crossing, &layout);
             if end != 0 {
                 span.flag(bit(full, CUT) | bit(failed, UNREADABLE) | bit(same, UNREACHABLE));
-                if !count || component < COMPONENT_MAX || full == 0 {
-                    return;
-                }
                 break;
             }
         }
-        span.flag(CUT);
-        if count && component == COMPONENT_MAX && setting!(full_lengths) == 1 {
+        let count = count && component == COMPONENT_MAX && setting!(patient) == 1;
+        if count && span.flags() & CUT != 0 {
             at.count(&mut span, &layout);
         }
     }
@@ -315,6 +316,12 @@ impl Record {
     fn length(&self) -> u32 {
         // SAFETY: valid since `begin`.
         unsafe { (&raw const (*self.0).length).read_volatile() }
+    }
+
+    #[inline(always)]
+    fn flags(&self) -> u32 {
+        // SAFETY: valid since `begin`.
+        unsafe { (&raw const (*self.0).flags).read_volatile() }
     }
 
     #[inline(always)]

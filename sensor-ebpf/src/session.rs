@@ -24,6 +24,9 @@ pub struct Login {
     pub new_sessionid: u32,
     /// See [`LoginuidSet::noticed`].
     pub noticed: u32,
+    /// Of one that was noticed, right before the act that it was noticed at; else
+    /// 0.
+    pub time_ns: u64,
     pub result: i32,
     pub by_login_program: bool,
 }
@@ -101,7 +104,7 @@ fn begun(current: Current, login: &Login, start_ns: u64) {
 /// tells of a setting is not there on every kernel. The daemon has put in what
 /// was set before it came, so an entry that is missing is a new login.
 #[inline(never)]
-pub fn notice(current: &Current, act: Act) -> u32 {
+pub fn notice(current: &Current, act: Act, time_ns: u64) -> u32 {
     let now = current.loginuid();
     let known = of(current.tid());
     let (old_loginuid, old_sessionid) =
@@ -115,6 +118,7 @@ pub fn notice(current: &Current, act: Act) -> u32 {
         new_loginuid: now,
         new_sessionid: current.sessionid(),
         noticed: 1 + act as u32,
+        time_ns: time_ns - 1,
         result: 0,
         by_login_program: runs_login_program(*current),
     };
@@ -146,6 +150,9 @@ pub fn record(current: Current, login: &Login) -> Result<(), Lost> {
         (*set).reserved = 0;
         let header = current.write_known_header(&raw mut (*set).header, Act::LoginuidSet);
         // Whoever set it did so as the one before.
+        if login.time_ns != 0 {
+            (*set).header.boottime_ns = login.time_ns;
+        }
         (*set).header.loginuid = login.old_loginuid;
         (*set).header.sessionid = login.old_sessionid;
         header

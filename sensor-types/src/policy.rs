@@ -28,8 +28,10 @@ pub struct Settings {
     /// Which argument of its tracepoint has the operation asked of io_uring, 0
     /// for the first; [`MISSING`]: the first is a `struct io_kiocb`.
     pub io_uring_operation: u32,
-    /// 1: a path that is cut is walked on for its full length.
-    pub full_lengths: u32,
+    /// 1: the verifier takes the longest programs. 0: a path that is cut has no
+    /// full length, fewer datagrams of one sendmmsg are looked at, and long names
+    /// of changed objects are counted only.
+    pub patient: u32,
     /// The functions whose parameters differ between kernels.
     pub forms: Forms,
 }
@@ -44,7 +46,7 @@ impl Settings {
         trampolines: 0,
         notice_logins: 0,
         io_uring_operation: MISSING,
-        full_lengths: 0,
+        patient: 0,
         forms: Forms::NONE,
     };
 }

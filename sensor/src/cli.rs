@@ -29,6 +29,8 @@ pub enum Command {
     /// Show what people do, as it happens
     #[command(after_help = WATCH_EXAMPLES)]
     Watch(WatchArgs),
+    /// List who is on, since when, from where, as whom now
+    Sessions(SessionsArgs),
     /// Say what this kernel allows and what is not covered, each with its mend
     Doctor(DoctorArgs),
     /// Check a configuration file: says what is wrong, with line and key
@@ -139,6 +141,20 @@ pub enum WatchFormat {
     Text,
     /// One JSON object a line
     Json,
+}
+
+/// `sessions`
+#[derive(Debug, Args)]
+pub struct SessionsArgs {
+    /// Configuration file [default: /etc/activity-sensor/config.toml, if it is there]
+    #[arg(long, value_name = "FILE")]
+    pub config: Option<PathBuf>,
+    /// Unix socket of the daemon [default: /run/activity-sensor/sensor.sock]
+    #[arg(long, value_name = "PATH")]
+    pub socket: Option<PathBuf>,
+    /// How to print
+    #[arg(long, value_enum, default_value_t)]
+    pub format: WatchFormat,
 }
 
 /// `doctor`

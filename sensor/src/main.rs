@@ -1,6 +1,7 @@
 //! `activity-sensor`: records which human did what on a Linux machine.
 
 mod cli;
+mod client;
 mod clock;
 mod config;
 mod decode;
@@ -17,6 +18,7 @@ mod pipeline;
 mod replay;
 mod run;
 mod sequence;
+mod sessions;
 mod source;
 mod state;
 mod status;
@@ -54,6 +56,7 @@ fn run_command(cli: &Cli) -> Result<(), Failure> {
     match &cli.command {
         Command::Run(args) => run::run(args),
         Command::Watch(args) => watch::watch(args),
+        Command::Sessions(args) => sessions::sessions(args),
         Command::Doctor(args) => observe::doctor::doctor(args),
         Command::CheckConfig { file } => check_config(file),
         Command::Completion { shell } => {

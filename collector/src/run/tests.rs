@@ -12,7 +12,10 @@ use std::{
 use activity_proto::{
     EncodedEvents,
     server::sensor_service_server::{SensorService, SensorServiceServer},
-    v1::{Event, EventId, GetStatusRequest, GetStatusResponse, Lane, SubscribeRequest},
+    v1::{
+        Event, EventId, GetStatusRequest, GetStatusResponse, Lane, ListSessionsRequest, ListSessionsResponse,
+        SubscribeRequest,
+    },
 };
 use datafusion::{arrow::util::display::array_value_to_string, prelude::SessionContext};
 use futures::{Stream, StreamExt as _, stream};
@@ -51,6 +54,13 @@ impl SensorService for Script {
     }
 
     async fn get_status(&self, _: Request<GetStatusRequest>) -> Result<Response<GetStatusResponse>, Status> {
+        Err(Status::unimplemented("not asked for"))
+    }
+
+    async fn list_sessions(
+        &self,
+        _: Request<ListSessionsRequest>,
+    ) -> Result<Response<ListSessionsResponse>, Status> {
         Err(Status::unimplemented("not asked for"))
     }
 }

@@ -11,7 +11,7 @@ use std::{borrow::Cow, sync::Arc};
 
 use activity_proto::{
     json::{errno_name, escape_bytes},
-    v1::{Access, Confidence, Family, GapReason, Lane, Method, PathSource, Protocol},
+    v1::{Access, Confidence, Family, GapReason, Lane, Method, PathSource, Protocol, Reason},
 };
 use datafusion::arrow::{
     array::{
@@ -77,9 +77,11 @@ const COLUMNS: &[(&str, Get)] = &[
     ("host", Text(|row| text(row.event.host.as_bytes()))),
     ("tenant", Text(|row| text(row.event.tenant.as_ref()?.as_bytes()))),
     ("human", Text(|row| text(row.attribution()?.user.as_bytes()))),
-    ("human_uid", U32(|row| Some(row.attribution()?.uid))),
+    ("human_uid", U32(|row| row.attribution()?.uid)),
     ("confidence", Text(|row| name(row.attribution()?.confidence, Confidence::short_name))),
     ("method", Text(|row| name(row.attribution()?.method, Method::short_name))),
+    ("reason", Text(|row| name(row.attribution()?.reason, Reason::short_name))),
+    ("detached", Bool(|row| Some(row.attribution()?.detached))),
     ("chain", List(|row| row.attribution().map_or_else(Vec::new, |attribution| texts(&attribution.chain)))),
     ("user", Text(|row| text(row.credentials()?.user.as_bytes()))),
     ("effective_user", Text(|row| text(row.credentials()?.effective_user.as_bytes()))),

@@ -5,10 +5,10 @@ use serde_json::{Value, json};
 
 use super::*;
 use crate::v1::{
-    Access, Attribution, Confidence, Connect, Credentials, Device, EventId, EventType, Exec, Exit, Family,
-    Gap, GapReason, Hook, HookCounters, Interpreter, Lane, Login, Method, NotCovered, Open, Outcome,
-    PathSource, Place, Process, ProcessSource, Protocol, Session, Status, Truncation, TypeCount,
-    event::Payload,
+    Access, Actor, ActorLink, Attribution, Confidence, Connect, Credentials, Device, EventId, EventType,
+    Exec, Exit, Family, Gap, GapReason, Hook, HookCounters, Interpreter, Lane, Login, Method, NotCovered,
+    Open, Outcome, PathSource, Place, Process, ProcessSource, Protocol, Reason, Session, Status, Switch,
+    Truncation, TypeCount, event::Payload,
 };
 
 const NASTY: &[u8] = b"a b\n\x1b[31m\\\xff\xe2\x80\xae\xe6\x97\xa5";
@@ -43,6 +43,7 @@ fn event(payload: Payload) -> Event {
             user: "alice".into(),
             first_auid: Some(1000),
             since_boottime_ns: Some(9_007_199_254_740_993),
+            first_session_id: Some(6),
         }),
         session: Some(Session {
             id: "s-1".into(),
@@ -52,13 +53,34 @@ fn event(payload: Payload) -> Event {
             remote_port: Some(50_000),
             auth_method: "publickey".into(),
             key_fingerprint: "SHA256:abc".into(),
+            uid: Some(1000),
+            tty: Bytes::from_static(b"pts0"),
+            start: Some(prost_types::Timestamp { seconds: 1, nanos: 5 }),
+            leader_uid: "b007-4100-7".into(),
+            origin_id: "s-0".into(),
+            logind_id: "c2".into(),
         }),
         attribution: Some(Attribution {
-            uid: 1001,
+            uid: Some(1001),
             user: "alice".into(),
-            method: Method::Kernel.into(),
-            confidence: Confidence::High.into(),
+            method: Method::Inferred.into(),
+            confidence: Confidence::Low.into(),
             chain: vec!["alice".into(), "root".into()],
+            switches: vec![Switch {
+                from: "alice".into(),
+                to: "root".into(),
+                by: "su".into(),
+                command: vec![Bytes::from_static(b"su\x1b")],
+                since: Some(prost_types::Timestamp { seconds: 1, nanos: 6 }),
+            }],
+            detached: true,
+            others: vec![Actor {
+                uid: 1002,
+                user: "bob".into(),
+                session_id: "s-2".into(),
+                link: ActorLink::Owner.into(),
+            }],
+            reason: Reason::Detached.into(),
         }),
         place: Some(Place {
             cgroup_id: Some(u64::MAX),
@@ -168,6 +190,7 @@ fn a_connect_in_progress_is_a_success_with_an_error_number() {
         address_source: PathSource::Kernel.into(),
         local_address: "::1".into(),
         local_port: Some(50_000),
+        peer_pid: None,
         datagram: true,
         fast_open: true,
         io_uring: true,

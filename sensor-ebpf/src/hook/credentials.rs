@@ -127,6 +127,7 @@ fn set_loginuid(ctx: FExitContext) -> i32 {
         new_loginuid: current.loginuid(),
         new_sessionid: current.sessionid(),
         noticed: 0,
+        time_ns: 0,
         result: if written < 0 { written as i32 } else { 0 },
         by_login_program: session::runs_login_program(current),
     };

@@ -246,7 +246,9 @@ macro_rules! record_failed {
                 let copied = copy_user_str((&raw mut (*all).filename).cast(), room as u32, call.filename);
                 filename.write(copied_span(copied, room));
                 locate(filename, offset_of!($record, filename));
-                (current.write_header(&raw mut (*exec).header, Act::Exec), is_cut(filename))
+                // What a failed one notices is left to the next act, which tells
+                // whether it was to start a program.
+                (current.write_quiet_header(&raw mut (*exec).header, Act::Exec), is_cut(filename))
             };
             record.finish_sized::<ExecFailedLarge>(header, cut)
         }

@@ -121,7 +121,9 @@ fn record(current: Current, attempt: &Attempt<'_>) -> Result<(), Lost> {
     let header = unsafe {
         (*socket).result = attempt.result as i32;
         (*socket).marks = attempt.marks;
-        (*socket).peer_pid = if attempt.result == 0 { unix_peer(attempt.sock).unwrap_or(0) } else { 0 };
+        // Datagrams are sent in a loop: a way more would be one for each of them.
+        let connected = attempt.result == 0 && attempt.marks & DATAGRAM == 0;
+        (*socket).peer_pid = if connected { unix_peer(attempt.sock).unwrap_or(0) } else { 0 };
         (*socket).reserved = 0;
         (*socket).socket_type = attempt.sock.read(offset!(sock_type)).unwrap_or(0);
         (*socket).protocol = attempt.sock.read(offset!(sock_protocol)).unwrap_or(0);
@@ -294,14 +296,14 @@ fn call_send(ctx: BtfTracePointContext) -> i32 {
     }
     // `struct msghdr`, alone or first in each `struct mmsghdr`.
     const MMSGHDR: u64 = 64;
-    const MESSAGES_MAX: u64 = 16;
+    let most = if setting!(patient) == 1 { 16 } else { 4 };
     let messages = if call.call == Call::SendMmsg as u8 {
         if call.result < 0 { 1 } else { call.result as u64 }
     } else {
         1
     };
     let mut index = 0;
-    while index < MESSAGES_MAX {
+    while index < most {
         if index >= messages {
             break;
         }

@@ -15,6 +15,8 @@ mod look;
 mod multiplexer;
 mod origins;
 mod session;
+#[cfg(test)]
+mod tests;
 mod who;
 
 use std::{

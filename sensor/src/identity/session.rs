@@ -156,6 +156,13 @@ impl Session {
         self.kind != Kind::Ssh || (self.is_looked_up && self.is_accepted)
     }
 
+    /// How it began is heard after one of its acts.
+    fn began_by(&mut self, begin: &Begin) {
+        (self.kind, self.certainty, self.leader) = (begin.kind, begin.kind.certainty(), begin.leader);
+        self.message.kind = begin.kind.name().to_owned();
+        (self.message.start, self.seen) = (begin.start, true);
+    }
+
     fn accepts(&self, heard: &Heard, accepted: &Accepted) -> bool {
         if self.kind != Kind::Ssh || self.is_accepted {
             return false;
@@ -206,7 +213,11 @@ impl Sessions {
 
     /// A session begins. Its event waits for the log and the socket.
     pub fn begin(&mut self, begin: Begin, boot_id: &str, users: &mut Users, until: Instant) {
-        if self.by_key.contains_key(&begin.key) {
+        if let Some(known) = self.by_key.get_mut(&begin.key) {
+            // An act of it was told before its setting was noticed.
+            if begin.seen && !known.seen {
+                known.began_by(&begin);
+            }
             return;
         }
         if self.by_key.len() >= MAX {
@@ -238,7 +249,7 @@ impl Sessions {
             over_ns: begin.is_over.then_some(0),
             asked_by: None,
             first_uid: match (&event.credentials, begin.kind) {
-                (Some(credentials), Kind::Claimed) => credentials.uid,
+                (Some(credentials), Kind::Claimed | Kind::Unknown) => credentials.uid,
                 _ => begin.uid,
             },
             kind: begin.kind,

@@ -110,7 +110,7 @@ impl Findings {
             own_pid: std::process::id(),
             exit_says_group_dead: (exit >= 2).into(),
             io_uring_operation: self.io_uring_operation(),
-            full_lengths: (release() >= FULL_LENGTHS_SINCE).into(),
+            patient: (release() >= PATIENT_SINCE).into(),
             forms: Forms {
                 do_file_open_root: form("do_file_open_root"),
                 vfs_unlink: form("vfs_unlink"),
@@ -156,9 +156,9 @@ fn present(
 fn number(index: usize) -> u32 {
     u32::try_from(index).unwrap_or(MISSING)
 }
-/// Verifiers before this one go through the walk for the full length once for
-/// every step at which a path may be cut, and give up.
-const FULL_LENGTHS_SINCE: (u32, u32) = (6, 1);
+/// Verifiers before this one remember fewer of the states they have seen, go
+/// through the same code again and again, and give up on the longest programs.
+const PATIENT_SINCE: (u32, u32) = (6, 1);
 
 /// The kernel's version; `(0, 0)` where it does not look like one.
 fn release() -> (u32, u32) {

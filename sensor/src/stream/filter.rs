@@ -97,7 +97,12 @@ mod tests {
 
     #[test]
     fn all_parts_must_hold() {
-        let filter = Filter { types: vec![EventType::Exec.into()], uids: vec![1001], session_ids: vec![7] };
+        let filter = Filter {
+            types: vec![EventType::Exec.into()],
+            uids: vec![1001],
+            session_ids: vec![7],
+            ..Filter::default()
+        };
         assert!(!wanted(filter.clone()).matches(&open_by(1001, 0)));
         let filter = Filter { types: vec![EventType::Open.into()], ..filter };
         assert!(wanted(filter.clone()).matches(&open_by(1001, 0)));

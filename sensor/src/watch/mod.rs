@@ -3,10 +3,7 @@
 mod source;
 mod text;
 
-use std::{
-    io::{self, IsTerminal as _, Write},
-    time::Duration,
-};
+use std::io::{self, IsTerminal as _, Write};
 
 use activity_proto::{
     json,
@@ -23,6 +20,7 @@ use crate::{
     run::Termination,
 };
 use source::Source;
+pub use text::word;
 use text::{Renderer, Style};
 
 /// Shows events until interrupted, or until nobody reads.
@@ -199,6 +197,3 @@ fn width() -> Option<usize> {
     let size = tcgetwinsize(io::stdout()).ok()?;
     (size.ws_col > 0).then_some(size.ws_col.into())
 }
-
-/// How long the daemon has to answer.
-const ANSWER: Duration = Duration::from_secs(5);

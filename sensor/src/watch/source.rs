@@ -1,7 +1,7 @@
 //! Where `watch` gets its events: the daemon, if one runs, else hooks of its
 //! own.
 
-use std::{io, path::Path, sync::Arc};
+use std::{path::Path, sync::Arc};
 
 use activity_proto::{
     MAX_MESSAGE_BYTES,
@@ -11,14 +11,11 @@ use activity_proto::{
     },
 };
 use prost::Message as _;
-use tonic::{
-    Code, Status, Streaming,
-    transport::{Channel, Endpoint},
-};
+use tonic::{Code, Status, Streaming, transport::Channel};
 
-use super::ANSWER;
 use crate::{
     cli::WatchArgs,
+    client::{self, Unreachable, refused},
     config::Config,
     failure::Failure,
     pipeline::Pipeline,
@@ -53,17 +50,12 @@ pub struct Own {
 impl Source {
     /// Attaches to the daemon if one answers, else loads the hooks.
     pub async fn open(args: &WatchArgs, config: &Config, filter: Filter) -> Result<Self, Failure> {
-        match connect(&config.stream.socket).await {
+        match client::connect(&config.stream).await {
             Ok(client) => Daemon::subscribe(client, &config.stream.socket, filter).await.map(Self::from),
-            Err(error) if error.kind() == io::ErrorKind::PermissionDenied => {
-                Err(Failure::not_permitted(format!(
-                    "the socket {} is not open to you; join the group {}, or use sudo",
-                    config.stream.socket.display(),
-                    config.stream.group
-                )))
+            Err(Unreachable { is_absent: true, .. }) if args.common.socket.is_none() => {
+                Own::start(args, config, filter).map(Self::from)
             }
-            Err(error) if args.common.socket.is_some() => Err(unreachable(&config.stream.socket, &error)),
-            Err(_) => Own::start(args, config, filter).map(Self::from),
+            Err(unreachable) => Err(unreachable.failure),
         }
     }
 
@@ -158,26 +150,6 @@ impl Own {
     }
 }
 
-/// Connects to a daemon's socket.
-async fn connect(socket: &Path) -> io::Result<Channel> {
-    // Tried by hand first: the channel would keep the reason to itself.
-    drop(tokio::net::UnixStream::connect(socket).await?);
-    let address = format!("unix:{}", socket.display());
-    let endpoint = Endpoint::from_shared(address).map_err(io::Error::other)?.connect_timeout(ANSWER);
-    endpoint.connect().await.map_err(io::Error::other)
-}
-
-fn unreachable(socket: &Path, error: &io::Error) -> Failure {
-    Failure::unavailable(format!(
-        "no sensor answers at {} ({error}); check --socket and whether the service runs",
-        socket.display()
-    ))
-}
-
 fn is_end(status: &Status) -> bool {
     matches!(status.code(), Code::Unavailable | Code::Cancelled | Code::Unknown)
-}
-
-fn refused(status: &Status) -> Failure {
-    Failure::unavailable(format!("the sensor answered: {}", status.message()))
 }

@@ -3,8 +3,8 @@
 use serde::{Serialize, Serializer};
 
 use crate::{
-    json::object::Object,
-    v1::{LoginFailed, SessionEnd, SessionStart, SessionUpdate},
+    json::object::{Name, Object, name},
+    v1::{LoginFailed, SessionEnd, SessionStart, SessionState, SessionUpdate},
 };
 
 impl Serialize for SessionStart {
@@ -37,6 +37,19 @@ impl Serialize for LoginFailed {
             object.some("remotePort", self.remote_port)?;
             object.text("authMethod", &self.auth_method)?;
             object.text("keyFingerprint", &self.key_fingerprint)
+        })
+    }
+}
+
+impl Serialize for SessionState {
+    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        Object::write(serializer, |object| {
+            object.some("session", self.session.as_ref())?;
+            object.flag("ended", self.ended)?;
+            object.put("processes", self.processes)?;
+            object.texts("now", &self.now)?;
+            object.name("confidence", name!(Confidence, self.confidence))?;
+            object.name("reason", name!(Reason, self.reason))
         })
     }
 }

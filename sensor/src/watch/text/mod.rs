@@ -5,6 +5,7 @@ mod line;
 mod notice;
 mod object;
 mod quote;
+pub use quote::word;
 mod signal;
 #[cfg(test)]
 mod tests;

@@ -36,11 +36,12 @@ pub fn act(millisecond: u32, pid: u32, exe: &str, payload: Payload) -> Event {
             ..Login::default()
         }),
         attribution: Some(Attribution {
-            uid: 1001,
+            uid: Some(1001),
             user: "alice".into(),
             method: Method::Kernel.into(),
             confidence: Confidence::High.into(),
             chain: vec!["alice".into()],
+            ..Attribution::default()
         }),
         outcome: Some(Outcome { success: true, errno: None }),
         payload: Some(payload),
