@@ -73,3 +73,30 @@ proptest! {
         }
     }
 }
+
+/// Enrichment is on the way of every event. Printed with `--nocapture`; held to
+/// its limit where the build is optimized.
+#[test]
+fn an_event_is_enriched_in_two_microseconds() {
+    const ROUNDS: usize = 50;
+    let decoder = decoder();
+    let mut times = Vec::new();
+    for _ in 0..ROUNDS {
+        let mut enricher = Enricher::knowing_nothing();
+        for record in records(RECORDING) {
+            match decoder.decode(record, 0).unwrap() {
+                Decoded::Fork(fork) => enricher.forked(&fork),
+                Decoded::Level(level) => enricher.led_to(level),
+                Decoded::Event(mut event) => {
+                    let begun = std::time::Instant::now();
+                    enricher.enrich(&mut event);
+                    times.push(begun.elapsed());
+                }
+            }
+        }
+    }
+    times.sort_unstable();
+    let median = times[times.len() / 2];
+    println!("enriching takes {median:?} at the median of {} events", times.len());
+    assert!(cfg!(debug_assertions) || median.as_nanos() <= 2_000, "{median:?}");
+}

@@ -195,7 +195,9 @@ impl Evidence<'_> {
         let logs_in = entry
             .is_some_and(|entry| self.programs.kind_of(entry.image_at(event.boottime_ns).exe()).is_some());
         if credentials.euid != Chains::last_uid(steps, uid) && !logs_in {
-            attribution.chain.push(credentials.effective_user.clone());
+            let name = &credentials.effective_user;
+            let name = if name.is_empty() { credentials.euid.to_string() } else { name.clone() };
+            attribution.chain.push(name);
         }
         attribution.chain.retain(|name| !name.is_empty());
     }

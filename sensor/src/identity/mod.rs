@@ -233,7 +233,7 @@ impl Identity {
             return;
         }
         let (image, from) = ((*image).clone(), session.base(users));
-        let step = chain::Step::to(uid, users.user(uid), &image, event.time);
+        let step = chain::Step::to(uid, named(users, uid), &image, event.time);
         if let Some(switch) = entry.who.chain.add(&from, step, event.boottime_ns) {
             self.switches.push(switch);
         }
@@ -351,6 +351,12 @@ impl Identity {
     pub fn states(&self, processes: &Processes, users: &mut Users) -> Vec<SessionState> {
         self.sessions.states(processes, users)
     }
+}
+
+/// The user's name, or the number of one that has none.
+fn named(users: &mut Users, uid: u32) -> String {
+    let name = users.user(uid);
+    if name.is_empty() { uid.to_string() } else { name }
 }
 
 fn uid_is_new_programs(event: &Event) -> bool {

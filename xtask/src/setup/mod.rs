@@ -113,8 +113,15 @@ const LOGIN_PROGRAMS: [(&str, &str); 6] = [
     ("tmux", "tmux"),
 ];
 
-/// Installs what is missing of those. The tests start their own daemons.
+/// Installs what is missing of those. The tests start their own daemons; where
+/// systemd would start the packages' as well, installing them is left to whoever
+/// wants that.
 pub fn login_programs() -> Result {
+    let missing = LOGIN_PROGRAMS.iter().filter(|(program, _)| on_path(program).is_none());
+    let packages: Vec<&str> = missing.map(|(_, package)| *package).collect();
+    if !packages.is_empty() && Path::new("/run/systemd/system").exists() {
+        bail!("not installed, since their services would be started: {}", packages.join(" "));
+    }
     LOGIN_PROGRAMS.iter().try_for_each(|(program, package)| debian_tool(program, package))
 }
 
