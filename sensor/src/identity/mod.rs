@@ -112,7 +112,7 @@ impl Identity {
             self.hear(heard);
         }
         for begin in existing::sessions(found, processes, &self.programs) {
-            self.begin(begin, users);
+            self.begin(begin, users, false);
         }
         existing::chains(found, processes, &self.sessions, users);
     }
@@ -148,7 +148,7 @@ impl Identity {
     /// recorded, or lost.
     fn meet(&mut self, processes: &mut Processes, users: &mut Users, event: &mut Event) {
         if let Some(begin) = Begin::met(event, processes, &self.programs) {
-            self.begin(begin, users);
+            self.begin(begin, users, true);
         }
         let (sessions, attached, programs) = (&self.sessions, &self.attached, &self.programs);
         let named = Evidence { processes, sessions, attached, programs }.of(event);
@@ -175,7 +175,7 @@ impl Identity {
                         entry.who =
                             Who { parent: entry.who.parent, session: Some(begin.key), ..Who::default() };
                     }
-                    self.begin(begin, users);
+                    self.begin(begin, users, true);
                 }
             }
             Some(Payload::Exec(exec)) if succeeded => {
@@ -239,9 +239,9 @@ impl Identity {
         }
     }
 
-    fn begin(&mut self, begin: Begin, users: &mut Users) {
+    fn begin(&mut self, begin: Begin, users: &mut Users, is_new: bool) {
         let (key, leader) = (begin.key, begin.leader);
-        let (is_ssh, is_new) = (begin.kind == Kind::Ssh, begin.seen);
+        let is_ssh = begin.kind == Kind::Ssh;
         self.sessions.begin(begin, &self.boot_id, users, Instant::now() + WAIT);
         self.looker.look(key, leader.pid, is_ssh);
         self.join(key);

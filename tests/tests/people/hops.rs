@@ -8,7 +8,6 @@ use std::{
 use activity_tests::{
     Program, eventually, here,
     people::{ALICE, Arrival, Human, SHARED},
-    run,
 };
 
 use crate::{
@@ -78,11 +77,18 @@ fn a_file_put_by_sftp_is_the_persons() {
     let mark = play.stage.mark("sftp.mark");
     let (batch, content) = (play.stage.path("batch"), play.stage.path("content"));
     fs::write(&content, "content").unwrap();
-    fs::write(&batch, format!("put {} {}\n", content.display(), mark.display())).unwrap();
+    // What the log says of her is known a moment after she has come.
+    let wait = format!("!until test -e {}; do sleep 0.05; done", mark.with_extension("go").display());
+    fs::write(&batch, format!("{wait}\nput {} {}\n", content.display(), mark.display())).unwrap();
     let mut sftp = play.stage.client("sftp", Human::Alice);
-    sftp.arg("-b").arg(&batch).arg(format!("{ALICE}@127.0.0.1"));
-    let output = run(&mut sftp);
-    assert_eq!(output.code, Some(0), "{output:?}");
+    let mut sftp = Program::start(sftp.arg("-b").arg(&batch).arg(format!("{ALICE}@127.0.0.1")));
+    assert!(play.soon(|event| event["type"] == "session_start"), "{}", sftp.stderr());
+    Play::go(&mark);
+    eventually("the file is there", || {
+        let ended = sftp.ended();
+        assert!(mark.exists() || ended.is_none(), "{ended:?}: {}", sftp.stderr());
+        mark.exists().then_some(())
+    });
     let alice = unseen(&play);
     play.note("sftp", path(&mark), Some(&alice), PLAIN);
     play.end();
