@@ -94,8 +94,8 @@ impl Enricher {
     }
 
     /// Who is on.
-    pub fn sessions(&mut self) -> Vec<SessionState> {
-        self.identity.states(&self.processes, &mut self.users)
+    pub fn sessions(&self) -> Vec<SessionState> {
+        self.identity.states(&self.processes)
     }
 
     /// Files of login programs that the kernel programs do not know yet: device

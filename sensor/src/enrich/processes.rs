@@ -152,7 +152,8 @@ impl Start {
     fn is(self, start_ns: u64) -> bool {
         match self {
             Self::Exact(exact) => {
-                exact == start_ns || (start_ns % TICK_NS == 0 && exact / TICK_NS == start_ns / TICK_NS)
+                exact == start_ns
+                    || (start_ns.is_multiple_of(TICK_NS) && exact / TICK_NS == start_ns / TICK_NS)
             }
             Self::Ticks(ticks) => ticks == start_ns / TICK_NS,
         }

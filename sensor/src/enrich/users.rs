@@ -81,6 +81,9 @@ fn text(name: &OsStr) -> String {
     name.to_string_lossy().into_owned()
 }
 
+/// Questions to the thread that asks the name service, and its answers.
+type Service = (SyncSender<u32>, Receiver<(u32, String)>);
+
 #[derive(Default)]
 struct Names {
     file: &'static str,
@@ -90,7 +93,7 @@ struct Names {
     /// Answers of the name service, with their time.
     asked: HashMap<u32, (String, Instant)>,
     under_way: HashSet<u32>,
-    service: Option<(SyncSender<u32>, Receiver<(u32, String)>)>,
+    service: Option<Service>,
 }
 
 impl Names {

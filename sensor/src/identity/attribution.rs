@@ -43,12 +43,11 @@ impl Evidence<'_> {
         let Some(process) = &event.process else { return Named::default() };
         let id = ProcessId { pid: process.pid, start_ns: process.start_boottime_ns };
         let entry = self.processes.get(id);
-        let own = key_of(event);
-        let Some(key) = own.or_else(|| entry.and_then(|entry| entry.who.session)) else {
-            return self.without_login(event, entry);
-        };
+        // Login uids are a thread's own; what is known of the process is no match
+        // for the kernel's word.
+        let Some(key) = key_of(event) else { return self.without_login(event, entry) };
         let Some(session) = self.sessions.get(key) else {
-            return Named { is_unknown_session: own.is_some(), ..Named::default() };
+            return Named { is_unknown_session: true, ..Named::default() };
         };
         let mut named = self.in_session(event, entry, id, key, session);
         self.write_chain(event, entry, &mut named.attribution);

@@ -147,9 +147,7 @@ impl LoginPrograms {
 
 fn file(metadata: &fs::Metadata) -> Option<File> {
     let device = metadata.dev();
-    let major = u32::try_from(rustix::fs::major(device)).ok()?;
-    let minor = u32::try_from(rustix::fs::minor(device)).ok()?;
-    Some((kernel_device(major, minor), metadata.ino()))
+    Some((kernel_device(rustix::fs::major(device), rustix::fs::minor(device)), metadata.ino()))
 }
 
 /// `MKDEV` of linux/kdev_t.h.

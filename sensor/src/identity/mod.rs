@@ -178,7 +178,7 @@ impl Identity {
                     self.begin(begin, users, true);
                 }
             }
-            Some(Payload::Exec(exec)) if succeeded => {
+            Some(Payload::Exec(_)) if succeeded => {
                 self.programs.seen(process);
                 self.asks.asked(event, processes);
                 if let Some(asker) = self.asks.answered(event, processes)
@@ -187,7 +187,6 @@ impl Identity {
                     entry.who.asked_by = Some(asker);
                     self.sessions.asked(id, asker);
                 }
-                let _ = exec;
                 self.switched(processes, users, event, id, None);
             }
             Some(Payload::CredentialChange(change)) if succeeded => {
@@ -223,7 +222,7 @@ impl Identity {
         uid: Option<u32>,
     ) {
         let Some(entry) = processes.get_mut(id) else { return };
-        let Some(session) = entry.who.session.and_then(|key| self.sessions.get(key)) else { return };
+        let Some(session) = session::key_of(event).and_then(|key| self.sessions.get(key)) else { return };
         let Some(uid) = uid.or_else(|| event.credentials.as_ref().map(|credentials| credentials.uid)) else {
             return;
         };
@@ -348,8 +347,8 @@ impl Identity {
     }
 
     /// Who is on.
-    pub fn states(&self, processes: &Processes, users: &mut Users) -> Vec<SessionState> {
-        self.sessions.states(processes, users)
+    pub fn states(&self, processes: &Processes) -> Vec<SessionState> {
+        self.sessions.states(processes)
     }
 }
 

@@ -372,7 +372,7 @@ impl Sessions {
     }
 
     /// Sessions that have processes, or have not ended.
-    pub fn states(&self, processes: &Processes, users: &mut Users) -> Vec<SessionState> {
+    pub fn states(&self, processes: &Processes) -> Vec<SessionState> {
         let mut states: HashMap<u32, SessionState> = HashMap::new();
         for (key, session) in &self.by_key {
             let (confidence, reason) = session.certainty;
@@ -398,7 +398,6 @@ impl Sessions {
                 state.now.push(step.switch.to.clone());
             }
         }
-        let _ = users;
         let mut states: Vec<_> =
             states.into_values().filter(|state| !state.ended || state.processes > 0).collect();
         states.sort_by(|one, other| {

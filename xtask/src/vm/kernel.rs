@@ -32,8 +32,14 @@ impl Kernel {
     /// All of them, oldest first.
     pub const ALL: [Self; 4] = [Self::V5_10, Self::V6_1, Self::V6_12, Self::Newest];
 
-    /// The plans that each is tried with unless others are asked for.
-    pub const PLANS: &[Plan] = &[Plan::Trampoline, Plan::Tracepoint];
+    /// The plans it is tried with unless others are asked for. Without tracepoints
+    /// beside them, the trampolines of 5.10 do not tell of everything.
+    pub fn plans(self) -> &'static [Plan] {
+        match self {
+            Self::V5_10 => &[Plan::Auto, Plan::Tracepoint],
+            _ => &[Plan::Trampoline, Plan::Tracepoint],
+        }
+    }
 
     fn suite(self) -> &'static str {
         match self {

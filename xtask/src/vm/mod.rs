@@ -129,7 +129,7 @@ pub fn run(arguments: Arguments) -> Result {
     let signals = signals()?;
     let mut tally = Tally::default();
     for &kernel in arguments.kernel.kernels() {
-        let plans = plan.map_or(Kernel::PLANS, PlanChoice::plans);
+        let plans = plan.map_or(kernel.plans(), PlanChoice::plans);
         suite.run(kernel, plans, &signals, &mut tally)?;
     }
     println!("{}", tally.summary());
@@ -148,7 +148,7 @@ pub fn test(long: bool, tally: &mut Tally) -> Result {
     let filters = if long { Vec::new() } else { CORE.map(str::to_owned).to_vec() };
     let suite = Suite::of_built(suite::Selection { filters, long })?;
     let signals = signals()?;
-    Kernel::ALL.iter().try_for_each(|&kernel| suite.run(kernel, Kernel::PLANS, &signals, tally))
+    Kernel::ALL.iter().try_for_each(|&kernel| suite.run(kernel, kernel.plans(), &signals, tally))
 }
 
 /// The tests in guests that are part of every run.

@@ -183,8 +183,11 @@ fn long_path(scene: &Scene) {
     // Cut, and said to be, with the length of what is not all there.
     event["truncated"] = json!(["path"]);
     let length = tell::text(&scene.directory).len() + 20 * 251 + "/secret".len();
-    event["truncatedLengths"] = json!({ "path": length });
     event["open"]["access"] = json!(["read"]);
-    tell::expect(event);
+    let without = event.clone();
+    event["truncatedLengths"] = json!({ "path": length });
+    // Verifiers of old kernels do not take the walk for it.
+    let kernel = rustix::system::uname().release().to_string_lossy().into_owned();
+    tell::expect(if kernel.starts_with("5.") { without } else { event });
     tell::truth(&format!("a path of {} bytes, inode {}", 20 * 251, metadata.ino()));
 }
