@@ -94,7 +94,7 @@ impl Enricher {
     }
 
     /// Who is on.
-    pub fn sessions(&self) -> Vec<SessionState> {
+    pub fn sessions(&mut self) -> Vec<SessionState> {
         self.identity.states(&self.processes)
     }
 

@@ -281,6 +281,11 @@ fn matters_whoever_does_it(payload: &Payload) -> bool {
 
 /// A login uid that was taken away since, does not make its session nobody's.
 fn belongs_to_a_person(event: &Event) -> bool {
+    let is_named = event.attribution.as_ref().is_some_and(|attribution| attribution.uid.is_some());
+    is_named || has_login(event)
+}
+
+fn has_login(event: &Event) -> bool {
     event
         .login
         .as_ref()

@@ -54,6 +54,8 @@ const WAIT: Duration = Duration::from_millis(500);
 /// How long the acts of a new session wait for that at most, in steps of this.
 const MOMENT: Duration = Duration::from_millis(50);
 const STEP: Duration = Duration::from_millis(1);
+/// The same at the start of the sensor, for all that were there before.
+const AT_START: Duration = Duration::from_secs(2);
 /// Lines of the log that no session has matched yet, at most.
 const HEARD_MAX: usize = 256;
 /// How long such a line is kept.
@@ -115,6 +117,11 @@ impl Identity {
             self.begin(begin, users, false);
         }
         existing::chains(found, processes, &self.sessions, users);
+        let begun = Instant::now();
+        while self.sessions.are_being_looked_up() && begun.elapsed() < AT_START {
+            std::thread::sleep(STEP);
+            self.take_in();
+        }
     }
 
     /// Files of login programs that the kernel programs are to know.
@@ -346,8 +353,9 @@ impl Identity {
         self.sessions.is_waiting()
     }
 
-    /// Who is on.
-    pub fn states(&self, processes: &Processes) -> Vec<SessionState> {
+    /// Who is on. Forgets sessions of which nothing is left.
+    pub fn states(&mut self, processes: &Processes) -> Vec<SessionState> {
+        self.sessions.forget(crate::clock::boottime_ns(), processes);
         self.sessions.states(processes)
     }
 }

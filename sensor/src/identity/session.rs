@@ -1,7 +1,11 @@
 //! Login sessions: from the setting of a login uid to the end of the process
 //! that set it, with what is learned of them on the way.
 
-use std::{collections::HashMap, net::IpAddr, time::Instant};
+use std::{
+    collections::{HashMap, HashSet},
+    net::IpAddr,
+    time::Instant,
+};
 
 use activity_proto::v1::{
     self, Confidence, Event, LoginuidSet, Reason, SessionEnd, SessionStart, SessionState, event::Payload,
@@ -24,6 +28,9 @@ use crate::{
 
 /// Sessions that are remembered at most; those that are over go first.
 const MAX: usize = 16 * 1024;
+
+/// How long a session that is over is remembered, in nanoseconds.
+const REMEMBERED_NS: u64 = 60_000_000_000;
 
 /// The audit session that an act's session began with: the kernel's word.
 pub fn key_of(event: &Event) -> Option<u32> {
@@ -348,6 +355,11 @@ impl Sessions {
         starts
     }
 
+    /// Whether something is still to be found out about the far end of one.
+    pub fn are_being_looked_up(&self) -> bool {
+        self.by_key.values().any(|session| session.kind == Kind::Ssh && !session.is_looked_up)
+    }
+
     /// Whether a session waits to be told of.
     pub fn is_waiting(&self) -> bool {
         self.waiting > 0
@@ -369,6 +381,18 @@ impl Sessions {
         };
         let ended = session.event(Payload::SessionEnd(end));
         Some(Event { time: exit.time, boottime_ns: exit.boottime_ns, ..ended })
+    }
+
+    /// Lets go of sessions that are over, once no event of theirs can be on its way.
+    pub fn forget(&mut self, now_ns: u64, processes: &Processes) {
+        let is_old = |session: &Session| {
+            session.over_ns.is_some_and(|over| over.saturating_add(REMEMBERED_NS) < now_ns)
+        };
+        if !self.by_key.values().any(is_old) {
+            return;
+        }
+        let alive: HashSet<u32> = processes.iter().filter_map(|(_, entry)| entry.who.session).collect();
+        self.by_key.retain(|key, session| !is_old(session) || alive.contains(key));
     }
 
     /// Sessions that have processes, or have not ended.

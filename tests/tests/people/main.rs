@@ -8,6 +8,7 @@
 #![expect(clippy::indexing_slicing, clippy::unwrap_used, reason = "a test fails by panicking")]
 
 mod batch;
+mod before;
 mod doors;
 mod expect;
 mod facts;

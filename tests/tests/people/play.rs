@@ -46,7 +46,7 @@ pub struct Done {
 pub struct Play {
     /// Where it is played.
     pub stage: Stage,
-    _sensor: Sensor,
+    sensor: Sensor,
     stream: Subscription,
     /// What was done so far.
     pub done: Vec<Done>,
@@ -69,7 +69,15 @@ impl Play {
         let sensor = stage.sensor(config);
         let stream = sensor.subscribe();
         let (done, visits, words) = (Vec::new(), Vec::new(), Vec::new());
-        Some(Self { stage, _sensor: sensor, stream, done, visits, words, knows_keys: true })
+        Some(Self { stage, sensor, stream, done, visits, words, knows_keys: true })
+    }
+
+    /// The sensor is stopped, and another one started.
+    pub fn begin_anew(&mut self) {
+        self.sensor.program.signal(rustix::process::Signal::TERM);
+        self.sensor.program.wait();
+        self.sensor = self.stage.sensor("");
+        self.stream = self.sensor.subscribe();
     }
 
     /// Somebody logs in to an account.

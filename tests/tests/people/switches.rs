@@ -10,7 +10,7 @@ use crate::{
     play::Play,
 };
 
-const fn switched(chain: &'static [&'static str], by: &'static [&'static str]) -> Expect {
+pub const fn switched(chain: &'static [&'static str], by: &'static [&'static str]) -> Expect {
     Expect { chain, by, ..PLAIN }
 }
 
