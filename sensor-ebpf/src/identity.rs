@@ -97,7 +97,20 @@ impl Current {
         written
     }
 
-    /// The same for programs whose stack has no room for one more function: a
+    /// Records a login uid that is another than at the thread's last act, where no
+    /// hook tells when it is set.
+    #[inline(always)]
+    pub fn notice_login(self, act: Act) {
+        if setting!(notice_logins) == 1 {
+            let loginuid = self.loginuid();
+            if loginuid != session::of(self.tid()).map_or(UNSET, |session| session.last_loginuid) {
+                // SAFETY: the helper has no preconditions.
+                session::notice(&self, act, unsafe { bpf_ktime_get_boot_ns() });
+            }
+        }
+    }
+
+    /// As [`Self::write_header`], for programs whose stack has no room for one more function: a
     /// new login uid is noticed at the thread's next act.
     ///
     /// # Safety

@@ -32,6 +32,9 @@ fn sched_process_fork(ctx: BtfTracePointContext) -> i32 {
         return 0;
     };
     let Some(current) = Current::get() else { return 0 };
+    // Before the child has it as well, or each of them would be taken for the one
+    // that set it.
+    current.notice_login(Act::Fork);
     session::inherit(current.tid(), tid);
     // Not just a thread of a process that is known already.
     if pid == tid {
