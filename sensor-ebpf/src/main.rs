@@ -14,6 +14,7 @@ mod hook;
 mod identity;
 mod kernel;
 mod maps;
+mod mask;
 mod path;
 mod ring;
 mod session;

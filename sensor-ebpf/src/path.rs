@@ -1,12 +1,11 @@
 //! From an object to its name: the walk up the tree of directory entries.
 
-use core::arch::asm;
-
 use sensor_types::span::{COMPONENT_MAX, CUT, Span, UNREACHABLE, UNREADABLE, WALKED};
 
 use crate::{
     kernel::{Address, copy_kernel_str, hidden, try_copy_kernel_str},
     maps::{offset, setting},
+    mask::{all_if_equal, all_if_less, all_if_negative, bit, choose},
 };
 
 /// Most steps of a walk with room for short names, mounts crossed included.
@@ -245,56 +244,6 @@ impl Up {
         let mnt = choose(crossing, self.parent.wrapping_add(layout.mnt), at.mnt);
         Step { mnt, dentry: choose(crossing, self.mountpoint, self.parent), root: layout.root_of(mnt) }
     }
-}
-
-// Conditions as masks of all bits or none. In the target's own instructions,
-// since the compiler knows what the usual tricks come to and makes branches of
-// them.
-
-#[inline(always)]
-fn all_if_equal(one: u64, other: u64) -> u64 {
-    let mut mask = one ^ other;
-    // SAFETY: arithmetic in registers: (d | -d) has its highest bit set unless
-    // d is zero.
-    unsafe {
-        asm!(
-            "{negative} = {mask}",
-            "{negative} = -{negative}",
-            "{mask} |= {negative}",
-            "{mask} >>= 63",
-            "{mask} += -1",
-            mask = inout(reg) mask,
-            negative = out(reg) _,
-            options(nomem, nostack, preserves_flags),
-        );
-    }
-    mask
-}
-
-#[inline(always)]
-fn all_if_negative(value: i64) -> u64 {
-    let mut mask = value as u64;
-    // SAFETY: arithmetic in a register.
-    unsafe { asm!("{mask} s>>= 63", mask = inout(reg) mask, options(nomem, nostack, preserves_flags)) };
-    mask
-}
-
-/// For values of less than 63 bits.
-#[inline(always)]
-fn all_if_less(one: u64, other: u64) -> u64 {
-    all_if_negative((one as i64).wrapping_sub(other as i64))
-}
-
-/// One flag, if the condition holds. By shifts: where a mask is combined with a
-/// constant, newer verifiers look at both values of the mask, one after another.
-#[inline(always)]
-fn bit(mask: u64, flag: u32) -> u32 {
-    (hidden(mask >> 63) << flag.trailing_zeros()) as u32
-}
-
-#[inline(always)]
-fn choose(mask: u64, one: u64, other: u64) -> u64 {
-    (one & mask) | (other & !mask)
 }
 
 /// A span in a record, written and read back through memory.

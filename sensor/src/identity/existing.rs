@@ -6,9 +6,10 @@ use std::{collections::HashMap, sync::Arc};
 use activity_proto::v1::{Event, Login, Process};
 
 use super::{
+    begin::Begin,
     chain::Step,
     login_program::{Kind, LoginPrograms},
-    session::{Begin, Sessions},
+    session::Sessions,
 };
 use crate::{
     clock,

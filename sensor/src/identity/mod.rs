@@ -8,6 +8,7 @@
 
 mod asks;
 mod attribution;
+mod begin;
 mod chain;
 mod existing;
 mod login_program;
@@ -30,11 +31,12 @@ use activity_proto::v1::{self, Event, LoginFailed, SessionState, SessionUpdate, 
 use self::{
     asks::Asks,
     attribution::Evidence,
+    begin::Begin,
     login_program::Kind,
     look::{Looker, Seen},
     multiplexer::Attached,
     origins::Origins,
-    session::{Begin, Session, Sessions},
+    session::{Session, Sessions},
 };
 pub use self::{
     existing::Found,

@@ -2,6 +2,8 @@
 
 #![expect(clippy::unwrap_used, reason = "a test")]
 
+mod people;
+
 use std::collections::BTreeSet;
 
 use activity_proto::{
@@ -9,15 +11,16 @@ use activity_proto::{
     v1::{
         Accept, Access, Attribution, BpfLoad, Chmod, Chown, Confidence, Connect, CredentialChange,
         Credentials, Device, Event, EventId, EventType, Exec, ExecMapping, Exit, Family, FileReceive, Gap,
-        GapReason, Hook, HookCounters, Identity, Interpreter, Lane, Link, Listen, Login, LoginFailed,
-        LoginuidSet, Method, ModuleLoad, Mount, MountOperation, NotCovered, Open, Outcome, PathSource, Place,
-        Process, ProcessSource, Protocol, Ptrace, PtraceOperation, Rename, Session, SessionEnd, SessionStart,
-        SessionUpdate, Socket, Status, Switch, Tamper, TamperObject, TypeCount, Unlink, event::Payload,
+        GapReason, Hook, HookCounters, Identity, Interpreter, Lane, Link, Listen, Login, LoginuidSet, Method,
+        ModuleLoad, Mount, MountOperation, NotCovered, Open, Outcome, PathSource, Place, Process,
+        ProcessSource, Protocol, Ptrace, PtraceOperation, Rename, Session, Socket, Status, Switch, Tamper,
+        TamperObject, TypeCount, Unlink, event::Payload,
     },
 };
+use people::{people, session};
 use serde_json::Value;
 
-const DOCUMENT: &str = include_str!("../../docs/events.md");
+const DOCUMENT: &str = include_str!("../../../docs/events.md");
 
 const KERNEL: i32 = PathSource::Kernel as i32;
 const DEVICE: Option<Device> = Some(Device { major: 254, minor: 1 });
@@ -32,47 +35,6 @@ fn bad(payload: Payload, errno: u32) -> Event {
 
 fn own(payload: Payload) -> Event {
     Event { payload: Some(payload), ..Event::default() }
-}
-
-fn session() -> Session {
-    Session {
-        id: "b007…-7".into(),
-        kind: "ssh".into(),
-        user: "alice".into(),
-        uid: Some(1001),
-        ..Session::default()
-    }
-}
-
-fn people() -> Vec<Event> {
-    let of_session = |payload, session| Event { session: Some(session), ..own(payload) };
-    let by_password = Session { auth_method: "password".into(), ..session() };
-    vec![
-        of_session(Payload::SessionStart(SessionStart { existing: true }), session()),
-        of_session(Payload::SessionUpdate(SessionUpdate {}), by_password),
-        of_session(
-            Payload::SessionEnd(SessionEnd { duration_ns: Some(60_000_000_000), remaining: 1 }),
-            session(),
-        ),
-        Event {
-            outcome: Some(Outcome { success: false, errno: None }),
-            ..own(Payload::LoginFailed(LoginFailed {
-                user: "admin".into(),
-                invalid_user: true,
-                remote_address: "192.0.2.9".into(),
-                remote_port: Some(40_022),
-                auth_method: "password".into(),
-                key_fingerprint: String::new(),
-            }))
-        },
-        own(Payload::AccountSwitch(Switch {
-            from: "alice".into(),
-            to: "postgres".into(),
-            by: "su".into(),
-            command: vec!["su".into(), "-".into(), "postgres".into()],
-            since: None,
-        })),
-    ]
 }
 
 /// An event with all that events have.
