@@ -65,54 +65,50 @@ pub struct Changing {
     /// The directory entry that is changed, to tell this change from those a
     /// file system makes below it.
     pub dentry: u64,
-    /// Mount and directory of the first name.
-    pub mnt: u64,
-    pub directory: u64,
-    /// The same of the second name; null without one.
-    pub other_mnt: u64,
-    pub other_directory: u64,
-    /// A symbolic link's text; null for anything else.
-    pub text: u64,
-    /// A mount's device; null for anything else.
-    pub other_text: u64,
     /// A mount's type of file system; null for anything else.
     pub filesystem: u64,
     /// See `Change` for these.
     pub first: u32,
     pub second: u32,
-    /// 1: the directories are the objects themselves, and there are no names.
-    pub whole: u32,
-    /// Zero.
-    pub reserved: u32,
     pub file: FileId,
     /// An [`Act`].
     pub act: u32,
     pub flags: u32,
-    /// The names in those directories, ended by NUL.
-    pub name: [u8; COMPONENT_MAX],
-    pub other_name: [u8; COMPONENT_MAX],
+    pub path: Named,
+    pub other: Named,
+}
+
+/// One name of a change.
+#[repr(C)]
+#[derive(Clone, Copy)]
+pub struct Named {
+    /// A string that is all there is: a symbolic link's text, a mount's device.
+    /// Null for anything else.
+    pub text: u64,
+    /// Mount and directory; null without a name.
+    pub mnt: u64,
+    pub directory: u64,
+    /// The entry in that directory, ended by NUL; empty where the directory
+    /// itself is meant.
+    pub entry: [u8; COMPONENT_MAX],
 }
 
 impl Changing {
     pub const NONE: Self = Self {
         dentry: 0,
-        mnt: 0,
-        directory: 0,
-        other_mnt: 0,
-        other_directory: 0,
-        text: 0,
-        other_text: 0,
         filesystem: 0,
         first: UNCHANGED,
         second: UNCHANGED,
-        whole: 0,
-        reserved: 0,
         file: FileId::ZERO,
         act: 0,
         flags: 0,
-        name: [0; COMPONENT_MAX],
-        other_name: [0; COMPONENT_MAX],
+        path: Named::NONE,
+        other: Named::NONE,
     };
+}
+
+impl Named {
+    const NONE: Self = Self { text: 0, mnt: 0, directory: 0, entry: [0; COMPONENT_MAX] };
 }
 
 /// An entry to begin with: it is too large for a program's stack.

@@ -4,7 +4,7 @@ use sensor_types::span::{COMPONENT_MAX, CUT, Span, UNREACHABLE, UNREADABLE, WALK
 
 use crate::{
     kernel::{Address, copy_kernel_str, hidden, try_copy_kernel_str},
-    maps::{offset, setting},
+    maps::offset,
     mask::{all_if_equal, all_if_less, all_if_negative, bit, choose},
 };
 
@@ -12,8 +12,9 @@ use crate::{
 const FEW_STEPS: u32 = 32;
 /// Most steps with room for the longest.
 const STEPS: u32 = 64;
-/// Most steps further up a path that was cut, for its full length.
-const COUNTED_STEPS: u32 = 96;
+/// Most steps of a walk that goes on to the root where there is no more room,
+/// for the full length.
+const COUNTED_STEPS: u32 = 160;
 
 /// `struct path`.
 #[derive(Clone, Copy)]
@@ -49,11 +50,11 @@ impl Path {
     /// namespace, crossing mounts, each ended by NUL, and tells the span.
     /// `component` is the most bytes that one name may have with its NUL, and
     /// `room` is that and a power of two, up to which the next name may start; a
-    /// walk that comes further, or a longer name, stops and says [`CUT`], with
-    /// the full length if `count` asks for it and there was room for the longest
-    /// names.
+    /// walk that comes further, or a longer name, stops and says [`CUT`]. If
+    /// `count` asks for the full length and there was room for the longest names,
+    /// it goes on to the root and only adds up.
     /// `below` is a name to begin with, of something in the directory that this
-    /// is the path of.
+    /// is the path of; empty for the directory itself.
     ///
     /// One step is one run of instructions without a branch but that to the end:
     /// the verifier looks at every way through a step, and at every way through
@@ -85,29 +86,47 @@ impl Path {
                 Some(copied) if component < COMPONENT_MAX && copied as usize == component => {
                     return span.flag(CUT);
                 }
-                Some(copied) => span.grow(copied),
+                Some(copied) => {
+                    let grown = copied & !all_if_equal(copied.into(), 1) as u32;
+                    span.grow(grown);
+                    span.count(grown);
+                }
                 None => return span.flag(UNREADABLE),
             }
         }
         let layout = Layout::get();
         let mut at = Step { mnt: self.mnt.0, dentry: self.dentry.0, root: layout.root_of(self.mnt.0) };
         let mut step = 0;
-        let steps = if component < COMPONENT_MAX { FEW_STEPS } else { STEPS };
+        let count = count && component == COMPONENT_MAX;
+        let steps = if count {
+            COUNTED_STEPS
+        } else if component == COMPONENT_MAX {
+            STEPS
+        } else {
+            FEW_STEPS
+        };
         loop {
             if step == steps {
                 span.flag(CUT);
+                span.forget_count();
                 break;
             }
             step += 1;
             let written = u64::from(span.length()) & (starts - 1);
+            let was_cut = if count { span.was_cut() } else { 0 };
             let crossing = all_if_equal(at.dentry, at.root);
             let up = at.up(crossing, &layout);
+            // No room, no bytes.
+            let most = component as u64 & !was_cut;
             // SAFETY: `written` is below the power of two that `room` has beside
-            // a component.
-            let copied = unsafe { try_copy_kernel_str(to.add(written as usize), component as u32, up.name) };
+            // a component, and `most` no more than that.
+            let copied = unsafe { try_copy_kernel_str(to.add(written as usize), most as u32, up.name) };
             let failed = all_if_negative(copied) & !crossing;
             let grown = copied as u64 & !crossing & !failed;
             span.grow(grown as u32);
+            if count {
+                span.count(((up.length + 1) & !crossing) as u32);
+            }
             // A name that fills its room may have been longer.
             let long = if component < COMPONENT_MAX { all_if_equal(grown, component as u64) } else { 0 };
             let full = all_if_less(starts - 1, u64::from(span.length())) | long;
@@ -115,16 +134,13 @@ impl Path {
             let top = all_if_equal(up.parent, at.mount(&layout)) & crossing;
             // The last name may just fit.
             let full = full & !top;
-            let end = hidden(full | failed | same | top);
+            let end = hidden(failed | same | top | if count { 0 } else { full });
             at = up.next(&at, crossing, &layout);
+            span.flag(bit(full, CUT));
             if end != 0 {
-                span.flag(bit(full, CUT) | bit(failed, UNREADABLE) | bit(same, UNREACHABLE));
+                span.flag(bit(failed, UNREADABLE) | bit(same, UNREACHABLE));
                 break;
             }
-        }
-        let count = count && component == COMPONENT_MAX && setting!(patient) == 1;
-        if count && span.flags() & CUT != 0 {
-            at.count(&mut span, &layout);
         }
     }
 }
@@ -144,6 +160,8 @@ struct Up {
     /// At the top of a mount, the directory it is mounted on.
     mountpoint: u64,
     name: Address,
+    /// The name's bytes.
+    length: u64,
 }
 
 /// Where the fields of a walk are: looked up once, not in every step.
@@ -151,6 +169,8 @@ struct Layout {
     /// `d_parent`, and before how many bytes the name's pointer is.
     parent: u64,
     name: u64,
+    /// `d_name.len`
+    length: u64,
     /// `mnt` in `struct mount`, and `mnt_parent` and `mnt_mountpoint`.
     mnt: u64,
     above: u64,
@@ -165,6 +185,7 @@ impl Layout {
         Self {
             parent: offset!(dentry_parent) as u64,
             name: offset!(dentry_name) as u64,
+            length: offset!(dentry_name_len) as u64,
             mnt: offset!(mount_mnt) as u64,
             above: offset!(mount_parent) as u64,
             mountpoint: offset!(mount_mountpoint) as u64,
@@ -173,10 +194,13 @@ impl Layout {
     }
 
     /// Whether one read does for a step: the name's pointer two words behind
-    /// `d_parent`, and `mnt_parent` right before `mnt_mountpoint`.
+    /// `d_parent`, the upper half of the word between them its length, and
+    /// `mnt_parent` right before `mnt_mountpoint`.
     #[inline(always)]
     fn is_usual(&self) -> bool {
-        self.name == self.parent.wrapping_add(16) && self.mountpoint == self.above.wrapping_add(8)
+        self.name == self.parent.wrapping_add(16)
+            && self.length == self.parent.wrapping_add(12)
+            && self.mountpoint == self.above.wrapping_add(8)
     }
 
     #[inline(always)]
@@ -199,8 +223,8 @@ impl Step {
         if layout.is_usual() {
             let from =
                 choose(crossing, mount.wrapping_add(layout.above), self.dentry.wrapping_add(layout.parent));
-            let [parent, mountpoint, name] = Address(from).words();
-            return Up { parent, mountpoint, name: Address(name) };
+            let [parent, second, name] = Address(from).words();
+            return Up { parent, mountpoint: second, name: Address(name), length: second >> 32 };
         }
         let parent =
             choose(crossing, mount.wrapping_add(layout.above), self.dentry.wrapping_add(layout.parent));
@@ -208,33 +232,8 @@ impl Step {
             parent: Address(parent).word(),
             mountpoint: Address(mount.wrapping_add(layout.mountpoint)).word(),
             name: Address(Address(self.dentry.wrapping_add(layout.name)).word()),
+            length: Address(self.dentry.wrapping_add(layout.length)).word() & 0xffff_ffff,
         }
-    }
-}
-
-impl Step {
-    /// Goes on to the root and adds up the lengths of the names that no longer
-    /// had room. What is further away than [`COUNTED_STEPS`] leaves the full
-    /// length unknown.
-    #[inline(always)]
-    fn count(mut self, span: &mut Record, layout: &Layout) {
-        span.begin_count();
-        let mut step = 0;
-        while step < COUNTED_STEPS {
-            step += 1;
-            let crossing = all_if_equal(self.dentry, self.root);
-            let up = self.up(crossing, layout);
-            // Looked up in every step: kept, it would be a word more on the stack.
-            let length = Address(self.dentry).add(offset!(dentry_name_len)).word() & 0xffff_ffff;
-            span.count(((length + 1) & !crossing) as u32);
-            let same = all_if_equal(up.parent, self.dentry) & !crossing;
-            let top = all_if_equal(up.parent, self.mount(layout)) & crossing;
-            if hidden(same | top) != 0 {
-                return;
-            }
-            self = up.next(&self, crossing, layout);
-        }
-        span.forget_count();
     }
 }
 
@@ -273,17 +272,16 @@ impl Record {
         unsafe { (&raw const (*self.0).flags).read_volatile() }
     }
 
+    /// All bits if it is cut, else none.
+    #[inline(always)]
+    fn was_cut(&self) -> u64 {
+        all_if_negative(i64::from(self.flags()) << (63 - CUT.trailing_zeros()))
+    }
+
     #[inline(always)]
     fn grow(&mut self, by: u32) {
         // SAFETY: valid since `begin`.
         unsafe { (&raw mut (*self.0).length).write_volatile(self.length() + by) };
-    }
-
-    /// Begins the full length with what was written.
-    #[inline(always)]
-    fn begin_count(&mut self) {
-        // SAFETY: valid since `begin`.
-        unsafe { (&raw mut (*self.0).full_length).write_volatile(self.length()) };
     }
 
     #[inline(always)]

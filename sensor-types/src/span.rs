@@ -20,7 +20,8 @@ pub struct Span {
     pub offset: u32,
     /// Bytes that are there.
     pub length: u32,
-    /// Bytes there would have been, where something was cut; else 0.
+    /// Bytes there would have been, where something was [`CUT`]; 0 if that is not
+    /// known. Says nothing in other spans.
     pub full_length: u32,
     /// [`WALKED`], [`CUT`], [`UNREACHABLE`], [`UNREADABLE`].
     pub flags: u32,

@@ -10,29 +10,17 @@ use core::mem::offset_of;
 use aya_ebpf::{macros::fexit, programs::FExitContext};
 use sensor_types::{
     act::Act,
-    file::{Change, ChangeLarge, ChangeSmall, DIRECTORY, FROM_KERNEL, FileId, SYMBOLIC, UNCHANGED},
-    span::{COMPONENT_MAX, SHORT_COMPONENT_MAX, Span},
+    file::{Change, ChangeLarge, ChangeSmall, DIRECTORY, FROM_KERNEL, FileId, SYMBOLIC},
+    span::{COMPONENT_MAX, SHORT_COMPONENT_MAX, Span, UNREADABLE},
 };
 
 use crate::{
     identity::Current,
     kernel::{Address, blank, copy_kernel_str},
-    maps::{CHANGING, Changing, FILE_RING, NO_CHANGE, argument, form, offset, result_of},
+    maps::{CHANGING, Changing, FILE_RING, NO_CHANGE, Named, argument, form, offset, result_of},
     path::{Path, copied_span, is_cut, locate},
     ring::{Lost, count, in_two_sizes, reserve},
 };
-
-/// One name of a change: where it is walked to, or a string of the kernel's.
-#[derive(Clone, Copy)]
-pub enum Place {
-    None,
-    /// What a path leads to.
-    At(Option<Path>),
-    /// A name in the directory that a path leads to.
-    In(Path, Address),
-    /// A string.
-    Text(Address),
-}
 
 /// What is recorded beside the names.
 #[derive(Clone, Copy)]
@@ -45,13 +33,6 @@ pub struct Done {
     pub second: u32,
     /// A mount's type of file system; null for anything else.
     pub filesystem: Address,
-}
-
-impl Done {
-    #[inline(always)]
-    fn new(act: Act, file: FileId, result: i32) -> Self {
-        Self { act, file, result, flags: 0, first: UNCHANGED, second: UNCHANGED, filesystem: Address::NULL }
-    }
 }
 
 /// Writes the fixed part but for the names.
@@ -82,19 +63,31 @@ pub unsafe fn write_fixed(
     }
 }
 
-impl Place {
-    /// # Safety
-    /// `to` must be valid for `room` bytes, and `span` for writing.
-    #[inline(always)]
-    unsafe fn write(self, span: *mut Span, to: *mut u8, room: usize, component: usize) {
-        // SAFETY: as the caller promises.
-        unsafe {
-            match self {
-                Self::None => blank(span),
-                Self::At(path) => crate::path::walk(path, span, to, room, component),
-                Self::In(path, name) => path.write(span, to, room, component, Some(name), true),
-                Self::Text(text) => span.write(copied_span(copy_kernel_str(to, room as u32, text), room)),
-            }
+/// Writes one name, from the map's entry: what kind it is must not be known to
+/// the verifier before, or it looks at the whole record once for each. `absent`
+/// are the flags of a name that is not there.
+///
+/// # Safety
+/// `to` must be valid for `room` bytes, and `span` for writing.
+#[inline(always)]
+unsafe fn write_name(
+    named: &Named,
+    absent: u32,
+    span: *mut Span,
+    to: *mut u8,
+    room: usize,
+    component: usize,
+) {
+    // SAFETY: as the caller promises.
+    unsafe {
+        if named.text != 0 {
+            span.write(copied_span(copy_kernel_str(to, room as u32, Address(named.text)), room));
+        } else if named.mnt != 0 {
+            let path = Path { mnt: Address(named.mnt), dentry: Address(named.directory) };
+            let entry = Address::of(named.entry.as_ptr());
+            path.write(span, to, room, component, Some(entry), true);
+        } else {
+            span.write(Span { flags: absent, ..Span::EMPTY });
         }
     }
 }
@@ -104,21 +97,32 @@ macro_rules! changed {
     ($name:ident, $record:ident, $component:expr) => {
         /// `Ok(false)`: a name did not fit, nothing was recorded.
         #[inline(always)]
-        fn $name(current: Current, done: &Done, place: Place, other: Place) -> Result<bool, Lost> {
+        fn $name(current: Current, act: Act, changing: &Changing, result: i32) -> Result<bool, Lost> {
             let mut record = reserve::<$record>(&FILE_RING)?;
             let all = record.as_mut_ptr();
             // SAFETY: `all` points to the reserved record, and the names are
             // written into the arrays made for them, with those arrays' sizes.
             let (fixed, cut) = unsafe {
                 let change = &raw mut (*all).change;
-                let (path, second) = (&raw mut (*change).path, &raw mut (*change).other);
-                place.write(path, (&raw mut (*all).path).cast(), size_of_val(&(*all).path), $component);
-                other.write(second, (&raw mut (*all).other).cast(), size_of_val(&(*all).other), $component);
+                let (path, other) = (&raw mut (*change).path, &raw mut (*change).other);
+                let room = size_of_val(&(*all).path);
+                write_name(&changing.path, UNREADABLE, path, (&raw mut (*all).path).cast(), room, $component);
+                let room = size_of_val(&(*all).other);
+                write_name(&changing.other, 0, other, (&raw mut (*all).other).cast(), room, $component);
                 locate(path, offset_of!($record, path));
-                locate(second, offset_of!($record, other));
+                locate(other, offset_of!($record, other));
                 blank(&raw mut (*change).base);
                 blank(&raw mut (*change).other_base);
-                (write_fixed(change, current, done, FROM_KERNEL), is_cut(path) | is_cut(second))
+                let done = Done {
+                    act,
+                    file: changing.file,
+                    result,
+                    flags: changing.flags,
+                    first: changing.first,
+                    second: changing.second,
+                    filesystem: Address(changing.filesystem),
+                };
+                (write_fixed(change, current, &done, FROM_KERNEL), is_cut(path) | is_cut(other))
             };
             record.finish_sized::<ChangeLarge>(fixed, cut)
         }
@@ -147,9 +151,8 @@ pub fn whole(current: Current, act: Act, path: Option<Path>) -> Option<&'static 
     let changing = CHANGING.get_ptr_mut(&current.pid_tgid)?;
     // SAFETY: the entry is this thread's own, and lives as long as the map.
     let changing = unsafe { &mut *changing };
-    changing.whole = 1;
     if let Some(path) = path {
-        (changing.mnt, changing.directory) = (path.mnt.0, path.dentry.0);
+        (changing.path.mnt, changing.path.directory) = (path.mnt.0, path.dentry.0);
     }
     Some(changing)
 }
@@ -175,15 +178,15 @@ pub fn note_file(file: &mut FileId, dentry: Address) {
 
 // Names: what is about to be done.
 
-/// One name of what is about to be done.
+/// One entry of a directory that is about to change.
 #[derive(Clone, Copy)]
-struct Named {
+struct Entry {
     mnt: Address,
     directory: Address,
     name: Address,
 }
 
-impl Named {
+impl Entry {
     /// An entry below a directory's `struct path`.
     #[inline(always)]
     fn below(directory: Address, dentry: Address) -> Self {
@@ -203,6 +206,13 @@ impl Named {
             name: dentry.pointer(offset!(dentry_name)),
         }
     }
+
+    #[inline(always)]
+    fn note(&self, named: &mut Named) {
+        (named.mnt, named.directory) = (self.mnt.0, self.directory.0);
+        // SAFETY: the array has that many bytes.
+        unsafe { copy_kernel_str(named.entry.as_mut_ptr(), COMPONENT_MAX as u32, self.name) };
+    }
 }
 
 /// What is about to be done.
@@ -210,8 +220,8 @@ struct Intent {
     act: Act,
     flags: u32,
     dentry: Address,
-    first: Option<Named>,
-    second: Option<Named>,
+    first: Option<Entry>,
+    second: Option<Entry>,
     text: Address,
 }
 
@@ -237,17 +247,13 @@ fn intend(intent: &Intent, result: i32) -> Option<()> {
     changing.dentry = intent.dentry.0;
     changing.act = intent.act as u32;
     changing.flags = intent.flags;
-    changing.text = intent.text.0;
+    changing.path.text = intent.text.0;
     note_file(&mut changing.file, intent.dentry);
-    if let Some(named) = intent.first {
-        (changing.mnt, changing.directory) = (named.mnt.0, named.directory.0);
-        // SAFETY: the array has that many bytes.
-        unsafe { copy_kernel_str(changing.name.as_mut_ptr(), COMPONENT_MAX as u32, named.name) };
+    if let Some(entry) = intent.first {
+        entry.note(&mut changing.path);
     }
-    if let Some(named) = intent.second {
-        (changing.other_mnt, changing.other_directory) = (named.mnt.0, named.directory.0);
-        // SAFETY: the array has that many bytes.
-        unsafe { copy_kernel_str(changing.other_name.as_mut_ptr(), COMPONENT_MAX as u32, named.name) };
+    if let Some(entry) = intent.second {
+        entry.note(&mut changing.other);
     }
     Some(())
 }
@@ -270,28 +276,9 @@ fn finished(act: Act, dentry: Address, result: i32) {
 
 #[inline(always)]
 fn record_intended(current: Current, act: Act, changing: &Changing, result: i32) {
-    let mut done = Done::new(act, changing.file, result);
-    (done.flags, done.first, done.second) = (changing.flags, changing.first, changing.second);
-    done.filesystem = Address(changing.filesystem);
-    let below = |mnt: u64, dentry: u64, name: &[u8; COMPONENT_MAX]| {
-        let path = Path { mnt: Address(mnt), dentry: Address(dentry) };
-        if changing.whole == 1 { Place::At(Some(path)) } else { Place::In(path, Address::of(name.as_ptr())) }
-    };
-    let place = if changing.text != 0 {
-        Place::Text(Address(changing.text))
-    } else {
-        below(changing.mnt, changing.directory, &changing.name)
-    };
-    let other = if changing.other_text != 0 {
-        Place::Text(Address(changing.other_text))
-    } else if changing.other_mnt != 0 {
-        below(changing.other_mnt, changing.other_directory, &changing.other_name)
-    } else {
-        Place::None
-    };
     let outcome = in_two_sizes(
-        || changed_small(current, &done, place, other),
-        || changed_large(current, &done, place, other),
+        || changed_small(current, act, changing, result),
+        || changed_large(current, act, changing, result),
     );
     count(act, &outcome);
 }
@@ -300,7 +287,7 @@ fn record_intended(current: Current, act: Act, changing: &Changing, result: i32)
 #[fexit]
 fn intend_unlink(ctx: FExitContext) -> i32 {
     let dentry = Address(ctx.arg(1));
-    let first = Some(Named::below(Address(ctx.arg(0)), dentry));
+    let first = Some(Entry::below(Address(ctx.arg(0)), dentry));
     let intent = Intent { act: Act::Unlink, flags: 0, dentry, first, second: None, text: Address::NULL };
     intend(&intent, int(ctx.arg(2)));
     0
@@ -310,7 +297,7 @@ fn intend_unlink(ctx: FExitContext) -> i32 {
 #[fexit]
 fn intend_rmdir(ctx: FExitContext) -> i32 {
     let dentry = Address(ctx.arg(1));
-    let first = Some(Named::below(Address(ctx.arg(0)), dentry));
+    let first = Some(Entry::below(Address(ctx.arg(0)), dentry));
     let intent =
         Intent { act: Act::Unlink, flags: DIRECTORY, dentry, first, second: None, text: Address::NULL };
     intend(&intent, int(ctx.arg(2)));
@@ -321,8 +308,8 @@ fn intend_rmdir(ctx: FExitContext) -> i32 {
 #[fexit]
 fn intend_rename(ctx: FExitContext) -> i32 {
     let dentry = Address(ctx.arg(1));
-    let first = Some(Named::below(Address(ctx.arg(0)), dentry));
-    let second = Some(Named::below(Address(ctx.arg(2)), Address(ctx.arg(3))));
+    let first = Some(Entry::below(Address(ctx.arg(0)), dentry));
+    let second = Some(Entry::below(Address(ctx.arg(2)), Address(ctx.arg(3))));
     let flags = ctx.arg::<u64>(4) as u32;
     let intent = Intent { act: Act::Rename, flags, dentry, first, second, text: Address::NULL };
     intend(&intent, int(ctx.arg(5)));
@@ -336,8 +323,8 @@ fn intend_rename(ctx: FExitContext) -> i32 {
 fn intend_link(ctx: FExitContext) -> i32 {
     let dentry = Address(ctx.arg(0));
     let directory = Address(ctx.arg(1));
-    let first = Some(Named::at(directory.pointer(offset!(path_mnt)), dentry));
-    let second = Some(Named::below(directory, Address(ctx.arg(2))));
+    let first = Some(Entry::at(directory.pointer(offset!(path_mnt)), dentry));
+    let second = Some(Entry::below(directory, Address(ctx.arg(2))));
     let intent = Intent { act: Act::Link, flags: 0, dentry, first, second, text: Address::NULL };
     intend(&intent, int(ctx.arg(3)));
     0
@@ -347,7 +334,7 @@ fn intend_link(ctx: FExitContext) -> i32 {
 #[fexit]
 fn intend_symlink(ctx: FExitContext) -> i32 {
     let dentry = Address(ctx.arg(1));
-    let second = Some(Named::below(Address(ctx.arg(0)), dentry));
+    let second = Some(Entry::below(Address(ctx.arg(0)), dentry));
     let text = Address(ctx.arg(2));
     let intent = Intent { act: Act::Link, flags: SYMBOLIC, dentry, first: None, second, text };
     intend(&intent, int(ctx.arg(3)));

@@ -57,7 +57,7 @@ fn begin(act: Act, path: Address, first: u32, second: u32) -> Option<()> {
     let path = Path::of_path(path);
     let changing = whole(current, act, path)?;
     (changing.first, changing.second) = (first, second);
-    note_file(&mut changing.file, Address(changing.directory));
+    note_file(&mut changing.file, Address(changing.path.directory));
     changing.act = act as u32;
     Some(())
 }
@@ -83,7 +83,7 @@ fn mount(ctx: FExitContext) -> i32 {
     let Some(changing) = whole(current, Act::Mount, path) else { return 0 };
     (changing.first, changing.flags) = (MOUNTED, ctx.arg::<u64>(3) as u32);
     changing.filesystem = argument(&ctx, 2);
-    changing.other_text = argument(&ctx, 0);
+    changing.other.text = argument(&ctx, 0);
     record_whole(current, Act::Mount, changing, int(ctx.arg(5)));
     0
 }
@@ -98,8 +98,8 @@ fn move_mount(ctx: FExitContext) -> i32 {
     let Some(changing) = whole(current, Act::Mount, path) else { return 0 };
     changing.first = MOVED;
     let from = Address(argument(&ctx, 0));
-    changing.other_mnt = from.pointer(offset!(path_mnt)).0;
-    changing.other_directory = from.pointer(offset!(path_dentry)).0;
+    changing.other.mnt = from.pointer(offset!(path_mnt)).0;
+    changing.other.directory = from.pointer(offset!(path_dentry)).0;
     record_whole(current, Act::Mount, changing, int(ctx.arg(2)));
     0
 }

@@ -233,7 +233,8 @@ fn note_cut(event: &mut Event, field: &str, span: &Span) {
     if span.flags & (CUT | UNREADABLE) != 0 && !event.truncated.iter().any(|cut| cut.field == field) {
         event.truncated.push(Truncation {
             field: field.to_owned(),
-            full_length: (span.full_length != 0).then(|| span.full_length.into()),
+            full_length: (span.full_length != 0 && span.flags & UNREADABLE == 0)
+                .then(|| span.full_length.into()),
         });
     }
 }
