@@ -119,10 +119,12 @@ pub fn hidden(value: u64) -> u64 {
 ///
 /// The compiler may compare one register and use another that it knows to be
 /// equal; the verifier does not know. So the value is hidden from the compiler
-/// before, and is 64 bits wide, as registers are.
+/// before, and is 64 bits wide, as registers are. Nor may the verifier know
+/// where it came from: what it learns of one copy it knows of all, and a caller
+/// would look like another caller after each answer.
 #[inline(always)]
 pub fn at_most(value: u64, most: usize) -> Option<usize> {
-    let value = hidden(value);
+    let value = hidden(!hidden(!value));
     (value <= most as u64).then_some(value as usize)
 }
 
