@@ -11,6 +11,7 @@ mod kernel;
 mod mirror;
 mod plan;
 mod suite;
+mod table;
 mod targets;
 mod tree;
 
@@ -18,7 +19,7 @@ use std::path::PathBuf;
 
 use clap::{Args, ValueEnum};
 
-use self::{capture::Rootfs, kernel::Kernel, plan::PlanChoice, suite::Suite};
+use self::{capture::Rootfs, kernel::Kernel, plan::PlanChoice, suite::Suite, table::Tables};
 use crate::{
     exit::{self, Result, failure},
     run::signals,
@@ -32,6 +33,8 @@ Examples:
   cargo xtask vm --kernel 6.1                              the tests in which the kernel has a say, on
                                                            Linux 6.1, with each plan
   cargo xtask vm --kernel all --filter files::             the tests of files on every kernel
+  cargo xtask vm --kernel all --filter table:: --table docs/evasion.md
+                                                           the ways around the sensor, everywhere
   cargo xtask vm --kernel 5.10 --run probe.sh              a script in a guest
   cargo xtask vm --kernel 6.12 --run act.sh --include data --capture events.jsonl
                                                            a script, and the events of what it did
@@ -58,6 +61,9 @@ pub struct Arguments {
     /// All tests, with their full counts.
     #[arg(long, conflicts_with = "run")]
     long: bool,
+    /// Put the table of the evasion suite into this document, in the place of the one there.
+    #[arg(long, value_name = "FILE", conflicts_with = "run")]
+    table: Option<PathBuf>,
     /// Run this script in the guest instead of the tests, as root without a login, and end with its code.
     #[arg(long, value_name = "SCRIPT")]
     run: Option<PathBuf>,
@@ -127,10 +133,13 @@ pub fn run(arguments: Arguments) -> Result {
     }
     let suite = Suite::build(suite::Selection { filters: arguments.filter, long: arguments.long })?;
     let signals = signals()?;
-    let mut tally = Tally::default();
+    let (mut tally, mut tables) = (Tally::default(), Tables::default());
     for &kernel in arguments.kernel.kernels() {
         let plans = plan.map_or(kernel.plans(), PlanChoice::plans);
-        suite.run(kernel, plans, &signals, &mut tally)?;
+        suite.run(kernel, plans, &signals, &mut tally, &mut tables)?;
+    }
+    if let Some(document) = arguments.table {
+        tables.write(&document)?;
     }
     println!("{}", tally.summary());
     if tally.failed.is_empty() { Ok(()) } else { Err(failure(1, "")) }
@@ -148,7 +157,8 @@ pub fn test(long: bool, tally: &mut Tally) -> Result {
     let filters = if long { Vec::new() } else { CORE.map(str::to_owned).to_vec() };
     let suite = Suite::of_built(suite::Selection { filters, long })?;
     let signals = signals()?;
-    Kernel::ALL.iter().try_for_each(|&kernel| suite.run(kernel, kernel.plans(), &signals, tally))
+    let mut tables = Tables::default();
+    Kernel::ALL.iter().try_for_each(|&kernel| suite.run(kernel, kernel.plans(), &signals, tally, &mut tables))
 }
 
 /// The tests in guests that are part of every run.

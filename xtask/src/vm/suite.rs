@@ -16,6 +16,7 @@ use super::{
     job::{Job, MARK_ENDED, MARK_PLAN, SuiteJob},
     kernel::{self, Kernel},
     plan::Plan,
+    table::Tables,
     targets::{self, Targets},
 };
 use crate::{
@@ -97,8 +98,16 @@ impl Suite {
 
     /// Runs the tests on that kernel with each of the plans, in one boot. What
     /// came of it is added to the tally, under names such as
-    /// `guest 6.1 tracepoint: files::…`.
-    pub fn run(&self, kernel: Kernel, plans: &[Plan], signals: &Receiver<i32>, tally: &mut Tally) -> Result {
+    /// `guest 6.1 tracepoint: files::…`, and what was printed of ways around the
+    /// sensor to the tables.
+    pub fn run(
+        &self,
+        kernel: Kernel,
+        plans: &[Plan],
+        signals: &Receiver<i32>,
+        tally: &mut Tally,
+        tables: &mut Tables,
+    ) -> Result {
         let (known, unknown): (Vec<Plan>, _) =
             plans.iter().partition(|plan| targets::knows_plan(&self.sensor, plan.name()));
         for plan in unknown {
@@ -126,7 +135,7 @@ impl Suite {
             patience: Some(PATIENCE),
         };
         println!("guest {kernel}: Linux {}", fetched.release);
-        let mut results = Results::new(kernel, io::stdout());
+        let mut results = Results::new(kernel, io::stdout(), tables);
         let ended = machine.run(signals, |said| results.hear(&said));
         results.finish();
         match ended {
@@ -180,17 +189,18 @@ struct Of {
 }
 
 /// Reads the tests' output as it comes.
-struct Results<W> {
+struct Results<'t, W> {
     kernel: Kernel,
+    tables: &'t mut Tables,
     /// Where it is shown.
     out: W,
     line: Vec<u8>,
     done: Vec<Of>,
 }
 
-impl<W: Write> Results<W> {
-    fn new(kernel: Kernel, out: W) -> Self {
-        Self { kernel, out, line: Vec::new(), done: Vec::new() }
+impl<'t, W: Write> Results<'t, W> {
+    fn new(kernel: Kernel, out: W, tables: &'t mut Tables) -> Self {
+        Self { kernel, tables, out, line: Vec::new(), done: Vec::new() }
     }
 
     fn hear(&mut self, said: &Said) -> Result {
@@ -228,6 +238,7 @@ impl<W: Write> Results<W> {
             return Ok(());
         }
         of.tally.take(line);
+        self.tables.take(line);
         self.out.write_all(&bytes)?;
         self.out.flush()?;
         Ok(())
@@ -254,7 +265,8 @@ mod tests {
 
     #[test]
     fn each_plan_has_its_own_counts_and_a_guest_that_dies_fails_what_is_left() {
-        let mut results = Results::new(Kernel::V6_1, io::sink());
+        let mut tables = Tables::default();
+        let mut results = Results::new(Kernel::V6_1, io::sink(), &mut tables);
         let output = "#guest-plan tracepoint\ntest a ... ok\ntest result: ok. 1 passed; 0 failed\n\
             #guest-ended 0 /t/live\n#guest-plan trampoline\ntest a ... FAI";
         for part in output.as_bytes().chunks(7) {
@@ -272,7 +284,8 @@ mod tests {
 
     #[test]
     fn a_test_program_that_dies_is_a_failure() {
-        let mut results = Results::new(Kernel::Newest, io::sink());
+        let mut tables = Tables::default();
+        let mut results = Results::new(Kernel::Newest, io::sink(), &mut tables);
         let output = b"#guest-plan auto\n#guest-ended -1 /t/live\n#guest-ended 101 /t/evasion\n";
         results.hear(&Said::Out(output.to_vec())).unwrap();
         assert_eq!(results.done[0].tally.failed, ["/t/live (status -1)"]);
