@@ -15,8 +15,8 @@ use super::{Log, keys::Key, tools::command};
 pub struct Door {
     /// Where it listens.
     pub port: u16,
-    /// The file with what it logs.
-    pub log: PathBuf,
+    /// The file with what it logs, unless that is the journal.
+    pub log: Option<PathBuf>,
     _program: Program,
 }
 
@@ -55,7 +55,7 @@ impl Door {
             assert!(ended.is_none(), "sshd ended at its start: {ended:?}\n{}", program.stderr());
             TcpStream::connect(("127.0.0.1", port)).ok()
         });
-        Self { port, log: auth_log, _program: program }
+        Self { port, log: (log != Log::Journal).then_some(auth_log), _program: program }
     }
 }
 

@@ -20,7 +20,7 @@ use std::{
 use rustix::fs::{FlockOperation, flock};
 use tempfile::TempDir;
 
-use crate::{Machine, Sensor, skip};
+use crate::{Machine, Sensor, run, skip};
 
 use accounts::Accounts;
 use batch::Batch;
@@ -29,6 +29,7 @@ use keys::Key;
 use sudoers::Sudoers;
 use syslog::Syslog;
 
+pub use tools::has_systemd;
 pub use visit::{Arrival, Visit};
 
 /// Alice's own account.
@@ -68,6 +69,16 @@ pub enum Log {
     File,
     /// `/dev/log`, from where a real `rsyslogd` writes the file.
     Syslog,
+    /// `/dev/log`, which is systemd's journal.
+    Journal,
+}
+
+impl Log {
+    /// Where it goes on a machine such as this one.
+    #[must_use]
+    pub fn of_this_machine() -> Self {
+        if has_systemd() { Self::Journal } else { Self::File }
+    }
 }
 
 /// A machine to log in to. There is one at a time, across processes: account
@@ -141,7 +152,10 @@ impl Stage {
     /// The lines of configuration that tell the sensor of this stage.
     #[must_use]
     pub fn sessions_config(&self) -> String {
-        format!("[sessions]\nauth_logs = [{:?}]\njournal = false\n", self.door.log)
+        match &self.door.log {
+            Some(log) => format!("[sessions]\nauth_logs = [{log:?}]\njournal = false\n"),
+            None => "[sessions]\nauth_logs = []\njournal = true\n".to_owned(),
+        }
     }
 
     /// A sensor that knows this stage's log.
@@ -153,7 +167,13 @@ impl Stage {
     /// What `sshd` and others have written to the log.
     #[must_use]
     pub fn log(&self) -> String {
-        fs::read_to_string(&self.door.log).unwrap_or_default()
+        match &self.door.log {
+            Some(log) => fs::read_to_string(log).unwrap_or_default(),
+            None => {
+                run(Command::new("journalctl").args(["--boot", "--output=cat", "--facility=auth,authpriv"]))
+                    .stdout
+            }
+        }
     }
 
     /// A path in the stage's directory.

@@ -4,7 +4,11 @@ use std::{fs, os::unix::net::UnixDatagram, path::Path};
 
 use crate::{Program, eventually};
 
-use super::{Log, door::without_login, tools::command};
+use super::{
+    Log,
+    door::without_login,
+    tools::{absent, command},
+};
 
 /// The one socket that `syslog(3)` writes to.
 const SOCKET: &str = "/dev/log";
@@ -16,7 +20,11 @@ pub struct Syslog {
 
 /// Why there cannot be one, if one is wanted.
 pub fn obstacle(log: Log) -> Option<String> {
-    (log == Log::Syslog && answers()).then(|| format!("{SOCKET} belongs to this machine's own log daemon"))
+    if log != Log::Syslog {
+        return None;
+    }
+    let taken = answers().then(|| format!("{SOCKET} belongs to this machine's own log daemon"));
+    taken.or_else(|| absent("rsyslogd", "rsyslog"))
 }
 
 fn answers() -> bool {

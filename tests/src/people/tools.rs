@@ -13,11 +13,10 @@ use super::{FlockOperation, flock};
 
 /// What a stage is made of, and the package it comes from. `cargo xtask test`
 /// installs the same.
-const NEEDED: [(&str, &str); 13] = [
+const NEEDED: [(&str, &str); 12] = [
     ("bash", "bash"),
     ("cron", "cron"),
     ("crontab", "cron"),
-    ("rsyslogd", "rsyslog"),
     ("sftp", "openssh-client"),
     ("ssh", "openssh-client"),
     ("ssh-keygen", "openssh-client"),
@@ -31,8 +30,18 @@ const NEEDED: [(&str, &str); 13] = [
 
 /// Why there can be no stage here, if so.
 pub fn missing() -> Option<String> {
-    let (program, package) = NEEDED.iter().find(|(program, _)| find(program).is_none())?;
-    Some(format!("needs {program}, which is in the package {package}"))
+    NEEDED.iter().find_map(|(program, package)| absent(program, package))
+}
+
+/// That a program of a package is not here, if so.
+pub fn absent(program: &str, package: &str) -> Option<String> {
+    find(program).is_none().then(|| format!("needs {program}, which is in the package {package}"))
+}
+
+/// Whether systemd is the first process of this machine.
+#[must_use]
+pub fn has_systemd() -> bool {
+    Path::new("/run/systemd/system").is_dir()
 }
 
 /// The first program of that name, also among those for administrators, which

@@ -45,7 +45,7 @@ fn turned_away(test: &str, log: Log) {
 
 #[test]
 fn a_refused_login_is_an_event() {
-    turned_away(here!(), Log::File);
+    turned_away(here!(), Log::of_this_machine());
 }
 
 #[test]

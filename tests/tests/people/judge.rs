@@ -171,8 +171,13 @@ pub fn ids(arrival: &Arrival, events: &[Value]) -> BTreeSet<String> {
 /// One login: it begins once, has one id, its key is told, it ends.
 fn visit(play: &Play, arrival: &Arrival, over: bool, events: &[Value], lines: &mut Lines) {
     let who = format!("login of {:?} to {} from {}", arrival.human, arrival.account, arrival.address);
+    let ids = ids(arrival, events);
+    // By its id: where it came from may be known only after it has begun.
     let of = |kind: &str| {
-        events.iter().filter(|event| event["type"] == kind && is_of(event, arrival)).collect::<Vec<_>>()
+        let is_its = |event: &&Value| {
+            event["type"] == kind && event["session"]["id"].as_str().is_some_and(|id| ids.contains(id))
+        };
+        events.iter().filter(is_its).collect::<Vec<_>>()
     };
     let (starts, updates, ends) = (of("session_start"), of("session_update"), of("session_end"));
     if starts.len() != 1 {
@@ -182,7 +187,6 @@ fn visit(play: &Play, arrival: &Arrival, over: bool, events: &[Value], lines: &m
         let wanted = if over { "once" } else { "not, it goes on" };
         lines.add(format!("{who}: session_end came {} times, wanted {wanted}", ends.len()));
     }
-    let ids = ids(arrival, events);
     // Where the port is not known, another login may have come from there.
     if arrival.port.is_some() && ids.len() != 1 {
         lines.add(format!("{who}: its session ids are {ids:?}, wanted one"));

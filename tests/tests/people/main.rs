@@ -23,3 +23,4 @@ mod play;
 mod shared;
 mod stage;
 mod switches;
+mod systemd;

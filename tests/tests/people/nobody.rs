@@ -37,7 +37,7 @@ fn without_a_login_nobody_is_named_and_a_claim_is_called_one() {
         return skip(here!(), "the tests were started from a login, which cannot be undone");
     }
     let config = "[policy]\nscope = \"everything\"\n";
-    let Some(mut play) = Play::with(here!(), Log::File, config) else { return };
+    let Some(mut play) = Play::with(here!(), Log::of_this_machine(), config) else { return };
     for (name, before, expect) in [
         ("claimed", format!("echo {SOMEBODY} > /proc/self/loginuid;"), CLAIMED),
         ("service", String::new(), NOBODY),

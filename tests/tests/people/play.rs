@@ -60,7 +60,7 @@ pub struct Play {
 impl Play {
     /// Begins with an empty stage. `None`: it cannot be played here.
     pub fn begin(test: &str) -> Option<Self> {
-        Self::with(test, Log::File, "")
+        Self::with(test, Log::of_this_machine(), "")
     }
 
     /// With a kind of log and a configuration.

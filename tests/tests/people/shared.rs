@@ -41,7 +41,7 @@ fn both(test: &str, log: Log) {
 
 #[test]
 fn two_people_on_one_account_are_told_apart_by_their_keys() {
-    both(here!(), Log::File);
+    both(here!(), Log::of_this_machine());
 }
 
 #[test]

@@ -10,7 +10,6 @@ use std::{
 };
 
 use anyhow::{Context, bail};
-use clap::ValueEnum;
 
 use super::{
     base,
@@ -19,6 +18,7 @@ use super::{
     job::{Job, ScriptJob},
     kernel::{self, Kernel},
     plan::Plan,
+    rootfs::Rootfs,
     targets,
     tree::Tree,
 };
@@ -26,26 +26,6 @@ use crate::exit::{Result, failure};
 
 /// Where script and included files lie in a guest.
 const PLACE: &str = "/root";
-
-/// The system that a script finds.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
-pub enum Rootfs {
-    /// Programs of this machine and busybox, without services.
-    Minimal,
-    /// A whole Debian with systemd, logind, sshd, sudo, cron, at and tmux; the sensor runs as its package's
-    /// service. Making it takes root and half a minute, once.
-    Debian,
-}
-
-impl Rootfs {
-    /// What such a guest needs, in MiB.
-    fn memory(self) -> u32 {
-        match self {
-            Self::Minimal => 2048,
-            Self::Debian => 3072,
-        }
-    }
-}
 
 /// What to run where.
 pub struct Request {

@@ -57,6 +57,8 @@ pub struct SuiteJob {
     pub environment: Vec<String>,
     /// Also those that take long.
     pub long: bool,
+    /// As for a script.
+    pub system: bool,
 }
 
 /// A script to run.
@@ -74,6 +76,14 @@ pub struct ScriptJob {
 }
 
 impl Job {
+    /// Whether a whole system is there.
+    pub fn has_system(&self) -> bool {
+        match self {
+            Self::Suite(job) => job.system,
+            Self::Script(job) => job.system,
+        }
+    }
+
     /// As lines of `key value`.
     pub fn to_text(&self) -> Result<String> {
         let mut text = String::new();
@@ -92,6 +102,7 @@ impl Job {
                 job.filters.iter().try_for_each(|filter| line("filter", filter))?;
                 job.environment.iter().try_for_each(|setting| line("environment", setting))?;
                 line("long", yes_or_no(job.long))?;
+                line("system", yes_or_no(job.system))?;
             }
             Self::Script(job) => {
                 line("do", "script")?;
@@ -120,6 +131,7 @@ impl Job {
                 filters: all("filter"),
                 environment: all("environment"),
                 long: is("long"),
+                system: is("system"),
             }),
             Some("script") => Self::Script(ScriptJob {
                 script: one("script").context("the job names no script")?,
@@ -149,6 +161,7 @@ mod tests {
             filters: vec!["files::".to_owned()],
             environment: vec!["ACTIVITY_TEST_SLOW=10".to_owned()],
             long: true,
+            system: true,
         });
         let sensor = Some("/t/activity-sensor".to_owned());
         let script = Job::Script(ScriptJob {

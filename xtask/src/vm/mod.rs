@@ -10,6 +10,7 @@ mod job;
 mod kernel;
 mod mirror;
 mod plan;
+mod rootfs;
 mod suite;
 mod table;
 mod targets;
@@ -19,7 +20,13 @@ use std::path::PathBuf;
 
 use clap::{Args, ValueEnum};
 
-use self::{capture::Rootfs, kernel::Kernel, plan::PlanChoice, suite::Suite, table::Tables};
+use self::{
+    kernel::Kernel,
+    plan::PlanChoice,
+    rootfs::Rootfs,
+    suite::{Selection, Suite},
+    table::Tables,
+};
 use crate::{
     exit::{self, Result, failure},
     run::signals,
@@ -35,6 +42,7 @@ Examples:
   cargo xtask vm --kernel all --filter files::             the tests of files on every kernel
   cargo xtask vm --kernel all --filter table:: --table docs/evasion.md
                                                            the ways around the sensor, everywhere
+  cargo xtask vm --kernel 6.12 --rootfs debian             real logins on a machine with systemd
   cargo xtask vm --kernel 5.10 --run probe.sh              a script in a guest
   cargo xtask vm --kernel 6.12 --run act.sh --include data --capture events.jsonl
                                                            a script, and the events of what it did
@@ -74,8 +82,9 @@ pub struct Arguments {
     /// object a line.
     #[arg(long, value_name = "FILE", requires = "run")]
     capture: Option<PathBuf>,
-    /// What the script finds around it.
-    #[arg(long, value_enum, requires = "run", default_value_t = Rootfs::Minimal)]
+    /// What the script or the tests find around them; the tests in a whole Debian are those of people and
+    /// their logins.
+    #[arg(long, value_enum, default_value_t = Rootfs::Minimal)]
     rootfs: Rootfs,
 }
 
@@ -131,7 +140,11 @@ pub fn run(arguments: Arguments) -> Result {
         };
         return capture::run(&request, &signals()?);
     }
-    let suite = Suite::build(suite::Selection { filters: arguments.filter, long: arguments.long })?;
+    let suite = Suite::build(Selection {
+        rootfs: arguments.rootfs,
+        filters: arguments.filter,
+        long: arguments.long,
+    })?;
     let signals = signals()?;
     let (mut tally, mut tables) = (Tally::default(), Tables::default());
     for &kernel in arguments.kernel.kernels() {
@@ -147,18 +160,24 @@ pub fn run(arguments: Arguments) -> Result {
 
 /// What `cargo xtask test` runs in guests, after everything was built: on every
 /// kernel and with either plan that the programs load and that a person's acts
-/// come out; with --long all end-to-end tests. Where guests cannot be had they
-/// count as skipped.
+/// come out, and in a whole Debian what systemd does for people; with --long all
+/// end-to-end tests. Where guests cannot be had they count as skipped.
 pub fn test(long: bool, tally: &mut Tally) -> Result {
     if let Err(error) = tools() {
         tally.skip("guests with other kernels", &format!("{error:#}"));
         return Ok(());
     }
     let filters = if long { Vec::new() } else { CORE.map(str::to_owned).to_vec() };
-    let suite = Suite::of_built(suite::Selection { filters, long })?;
+    let suite = Suite::of_built(Selection { filters, long, ..Selection::default() })?;
     let signals = signals()?;
     let mut tables = Tables::default();
-    Kernel::ALL.iter().try_for_each(|&kernel| suite.run(kernel, kernel.plans(), &signals, tally, &mut tables))
+    Kernel::ALL
+        .iter()
+        .try_for_each(|&kernel| suite.run(kernel, kernel.plans(), &signals, tally, &mut tables))?;
+    let filters = if long { Vec::new() } else { vec![OF_SYSTEMD.to_owned()] };
+    let system = Suite::of_built(Selection { rootfs: Rootfs::Debian, filters, long })?;
+    let plans = if long { PlanChoice::Both } else { PlanChoice::Auto }.plans();
+    system.run(Kernel::V6_12, plans, &signals, tally, &mut tables)
 }
 
 /// The tests in guests that are part of every run.
@@ -167,6 +186,9 @@ const CORE: [&str; 3] = [
     "errors::doctor_is_content",
     "files::a_failed_open_has_its_error",
 ];
+
+/// The tests for which there has to be systemd.
+const OF_SYSTEMD: &str = "systemd::";
 
 /// What guests need of this machine beside what building needs.
 fn tools() -> Result {

@@ -12,12 +12,14 @@ use anyhow::Context;
 use super::{
     base,
     boot::{Machine, STOPPED, Said},
-    initramfs,
+    debian, initramfs,
     job::{Job, MARK_ENDED, MARK_PLAN, SuiteJob},
     kernel::{self, Kernel},
     plan::Plan,
+    rootfs::Rootfs,
     table::Tables,
     targets::{self, Targets},
+    tree::Tree,
 };
 use crate::{
     checkout,
@@ -32,9 +34,6 @@ const SLOWER: u32 = 10;
 /// How long a single test may take; the slowest ones count a hundred thousand
 /// events.
 const PATIENCE: Duration = Duration::from_secs(900);
-/// Memory of a guest, in MiB.
-const MEMORY: u32 = 2048;
-
 /// What guests are booted for: the tests in which the kernel has a say. The
 /// others are the same on every kernel, and starting the sensor takes half a
 /// minute there.
@@ -59,11 +58,22 @@ const OF_THE_KERNEL: &[&str] = &[
     "table::",
 ];
 
+/// The test program for a whole system.
+const OF_THE_SYSTEM: &str = "people";
+
+/// Whether cargo built this file from that target.
+fn is_named(program: &Path, target: &str) -> bool {
+    let name = program.file_name().and_then(|name| name.to_str()).and_then(|name| name.rsplit_once('-'));
+    name.is_some_and(|(name, _)| name == target)
+}
+
 /// What to run.
 #[derive(Clone, Debug, Default)]
 pub struct Selection {
-    /// Parts of tests' names; none for those [`OF_THE_KERNEL`], or with `long` for
-    /// all.
+    /// In which system.
+    pub rootfs: Rootfs,
+    /// Parts of tests' names; none for those [`OF_THE_KERNEL`], or with `long` or
+    /// in a whole system for all.
     pub filters: Vec<String>,
     /// Also tests that take long.
     pub long: bool,
@@ -71,7 +81,7 @@ pub struct Selection {
 
 impl Selection {
     fn filters(&self) -> Vec<String> {
-        if self.filters.is_empty() && !self.long {
+        if self.filters.is_empty() && !self.long && self.rootfs == Rootfs::Minimal {
             return OF_THE_KERNEL.iter().copied().map(str::to_owned).collect();
         }
         self.filters.clone()
@@ -88,12 +98,21 @@ pub struct Suite {
 impl Suite {
     /// Builds what is needed.
     pub fn build(selection: Selection) -> Result<Self> {
-        Ok(Self { sensor: targets::sensor()?, targets: targets::tests()?, selection })
+        let sensor = targets::sensor()?;
+        Self::of_these(sensor, selection)
     }
 
     /// What `cargo test` has built of the whole workspace.
     pub fn of_built(selection: Selection) -> Result<Self> {
-        Ok(Self { sensor: targets::built_sensor(), targets: targets::tests()?, selection })
+        Self::of_these(targets::built_sensor(), selection)
+    }
+
+    fn of_these(sensor: PathBuf, selection: Selection) -> Result<Self> {
+        let mut targets = targets::tests()?;
+        if selection.rootfs == Rootfs::Debian {
+            targets.tests.retain(|program| is_named(program, OF_THE_SYSTEM));
+        }
+        Ok(Self { sensor, targets, selection })
     }
 
     /// Runs the tests on that kernel with each of the plans, in one boot. What
@@ -126,16 +145,24 @@ impl Suite {
         let begun = Instant::now();
         let private = tempfile::Builder::new().prefix("activity-vm-").tempdir()?;
         let archive = private.path().join("initramfs");
-        initramfs::write(&self.tree(&known)?, &archive)?;
+        if let Err(error) = self.write(&known, &archive) {
+            // Where a whole Debian cannot be made.
+            if exit::code(&error) != exit::NOT_PERMITTED && exit::code(&error) != exit::MISSING {
+                return Err(error);
+            }
+            tally.skip(&format!("guest {}", self.selection.rootfs.of(kernel)), &format!("{error:#}"));
+            return Ok(());
+        }
         let machine = Machine {
-            name: kernel.to_string(),
+            name: self.selection.rootfs.of(kernel),
             kernel: &fetched,
             initramfs: &archive,
-            memory: MEMORY,
+            memory: self.selection.rootfs.memory(),
             patience: Some(PATIENCE),
         };
-        println!("guest {kernel}: Linux {}", fetched.release);
-        let mut results = Results::new(kernel, io::stdout(), tables);
+        println!("guest {}: Linux {}", self.selection.rootfs.of(kernel), fetched.release);
+        let place = self.selection.rootfs.of(kernel);
+        let mut results = Results::new(place.clone(), io::stdout(), tables);
         let ended = machine.run(signals, |said| results.hear(&said));
         results.finish();
         match ended {
@@ -147,16 +174,38 @@ impl Suite {
             Ok(_) => {}
         }
         for Of { plan, tally: of_plan, .. } in results.done {
-            println!("guest {kernel} {plan}: {}", of_plan.line());
-            tally.add(&format!("guest {kernel} {plan}"), of_plan);
+            println!("guest {place} {plan}: {}", of_plan.line());
+            tally.add(&format!("guest {place} {plan}"), of_plan);
         }
-        println!("guest {kernel}: took {}", elapsed(begun.elapsed()));
+        println!("guest {place}: took {}", elapsed(begun.elapsed()));
         Ok(())
     }
 
-    fn tree(&self, plans: &[Plan]) -> Result<super::tree::Tree> {
-        let text = |path: &Path| path.to_str().map(str::to_owned).context("paths are UTF-8");
-        let job = SuiteJob {
+    /// Writes the guest's files.
+    fn write(&self, plans: &[Plan], archive: &Path) -> Result {
+        let job = self.job(plans)?;
+        if self.selection.rootfs == Rootfs::Debian {
+            let mut tree = debian::above(&job, None)?;
+            for program in self.targets.tests.iter().chain([&self.sensor]) {
+                tree.file(self.inside(program), program)?;
+            }
+            return debian::write(&tree, archive);
+        }
+        initramfs::write(&self.tree(&job)?, archive)
+    }
+
+    /// A program's path in the guest. A whole system has file systems of its own
+    /// where this machine may have the checkout, such as /tmp.
+    fn inside(&self, program: &Path) -> PathBuf {
+        match (self.selection.rootfs, program.file_name()) {
+            (Rootfs::Debian, Some(name)) => Path::new("/opt/activity-tests").join(name),
+            _ => program.to_path_buf(),
+        }
+    }
+
+    fn job(&self, plans: &[Plan]) -> Result<Job> {
+        let text = |path: &Path| self.inside(path).to_str().map(str::to_owned).context("paths are UTF-8");
+        Ok(Job::Suite(SuiteJob {
             plans: plans.iter().map(|plan| plan.name().to_owned()).collect(),
             programs: self.targets.tests.iter().map(|path| text(path)).collect::<Result<_>>()?,
             filters: self.selection.filters(),
@@ -166,8 +215,12 @@ impl Suite {
                 format!("ACTIVITY_SENSOR_BIN={}", text(&self.sensor)?),
             ],
             long: self.selection.long,
-        };
-        let mut tree = base::tree(&Job::Suite(job))?;
+            system: self.selection.rootfs == Rootfs::Debian,
+        }))
+    }
+
+    fn tree(&self, job: &Job) -> Result<Tree> {
+        let mut tree = base::tree(job)?;
         for program in self.targets.tests.iter().chain(&self.targets.helpers).chain([&self.sensor]) {
             tree.program(program)?;
         }
@@ -190,7 +243,8 @@ struct Of {
 
 /// Reads the tests' output as it comes.
 struct Results<'t, W> {
-    kernel: Kernel,
+    /// Kernel and system.
+    place: String,
     tables: &'t mut Tables,
     /// Where it is shown.
     out: W,
@@ -199,8 +253,8 @@ struct Results<'t, W> {
 }
 
 impl<'t, W: Write> Results<'t, W> {
-    fn new(kernel: Kernel, out: W, tables: &'t mut Tables) -> Self {
-        Self { kernel, tables, out, line: Vec::new(), done: Vec::new() }
+    fn new(place: String, out: W, tables: &'t mut Tables) -> Self {
+        Self { place, tables, out, line: Vec::new(), done: Vec::new() }
     }
 
     fn hear(&mut self, said: &Said) -> Result {
@@ -223,7 +277,7 @@ impl<'t, W: Write> Results<'t, W> {
         let line = String::from_utf8_lossy(&bytes);
         let line = line.trim_end_matches('\n');
         if let Some(plan) = line.strip_prefix(MARK_PLAN) {
-            writeln!(self.out, "guest {} {plan}:", self.kernel)?;
+            writeln!(self.out, "guest {} {plan}:", self.place)?;
             self.done.push(Of { plan: plan.to_owned(), tally: Tally::default(), ended: 0 });
             return Ok(());
         }
@@ -266,7 +320,7 @@ mod tests {
     #[test]
     fn each_plan_has_its_own_counts_and_a_guest_that_dies_fails_what_is_left() {
         let mut tables = Tables::default();
-        let mut results = Results::new(Kernel::V6_1, io::sink(), &mut tables);
+        let mut results = Results::new(Kernel::V6_1.to_string(), io::sink(), &mut tables);
         let output = "#guest-plan tracepoint\ntest a ... ok\ntest result: ok. 1 passed; 0 failed\n\
             #guest-ended 0 /t/live\n#guest-plan trampoline\ntest a ... FAI";
         for part in output.as_bytes().chunks(7) {
@@ -285,7 +339,7 @@ mod tests {
     #[test]
     fn a_test_program_that_dies_is_a_failure() {
         let mut tables = Tables::default();
-        let mut results = Results::new(Kernel::Newest, io::sink(), &mut tables);
+        let mut results = Results::new(Kernel::Newest.to_string(), io::sink(), &mut tables);
         let output = b"#guest-plan auto\n#guest-ended -1 /t/live\n#guest-ended 101 /t/evasion\n";
         results.hear(&Said::Out(output.to_vec())).unwrap();
         assert_eq!(results.done[0].tally.failed, ["/t/live (status -1)"]);

@@ -26,7 +26,7 @@ use rustix::{
 };
 
 use self::report::Report;
-use super::job::{AGENT, JOB, Job, ScriptJob};
+use super::job::{AGENT, JOB, Job};
 use crate::exit::Result;
 
 /// The name that the guest's machine has.
@@ -62,7 +62,7 @@ pub fn main() -> ExitCode {
 }
 
 fn first_process() -> Result {
-    if matches!(job(), Ok(Job::Script(ScriptJob { system: true, .. }))) {
+    if job().is_ok_and(|job| job.has_system()) {
         mounts::leave_first_root().context("the root")?;
         return Err(Command::new(SYSTEM).exec()).context(SYSTEM);
     }
