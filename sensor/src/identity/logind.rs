@@ -31,8 +31,9 @@ const PATIENCE: Duration = Duration::from_secs(1);
 const RECONNECT: Duration = Duration::from_secs(30);
 /// When a session is asked for again, from the first time on: the login uid is set
 /// before the login program tells logind of the session, and the terminal is made
-/// after that.
-const AGAIN: [Duration; 3] = [Duration::from_millis(200), Duration::from_secs(1), Duration::from_secs(5)];
+/// after that. The last time is for a bus that was left alone meanwhile.
+const AGAIN: [Duration; 4] =
+    [Duration::from_millis(200), Duration::from_secs(1), Duration::from_secs(5), Duration::from_secs(40)];
 /// Sessions that are to be asked for again at most.
 const WAITING: usize = 1024;
 
@@ -473,6 +474,8 @@ mod tests {
         assert!(may_try(None, now));
         assert!(!may_try(Some(now), now + RECONNECT / 2));
         assert!(may_try(Some(now), now + RECONNECT));
+        // The other times may all be in vain.
+        assert!(AGAIN[3] > AGAIN[2] + 2 * PATIENCE + RECONNECT);
         let mut bus = Bus::new(|| Builder::address("unix:path=/nonexistent/bus")).unwrap();
         assert_eq!(bus.ask(QUESTION), None);
         let tried = bus.tried;
