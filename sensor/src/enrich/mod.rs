@@ -57,6 +57,7 @@ impl Enricher {
         let found = seed::from_proc(&mut processes, redactor);
         let mut identity = Identity::new(boot_id, programs);
         identity.listen(log);
+        identity.ask_logind();
         identity.find_existing(&found, past, &mut processes, &mut users);
         let host_mount_namespace = crate::pipeline::host_mount_namespace();
         let interpreters = Interpreters::default();

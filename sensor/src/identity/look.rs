@@ -1,5 +1,6 @@
-//! What is looked up of a new session, on a thread of its own: the far end of
-//! sshd's socket, and logind's session.
+//! What is looked up of a new session: the far end of sshd's socket, and logind's
+//! session. Each on a thread of its own, since the first acts of a session wait
+//! for the socket, and logind may be slow.
 
 use std::{
     collections::HashSet,
@@ -9,31 +10,32 @@ use std::{
     thread,
 };
 
+use super::logind::{self, Logind};
+
 /// Sessions that wait to be looked up at most; of more, less is known.
 const WAITING: usize = 1024;
 /// `TCP_ESTABLISHED` as /proc/net/tcp has it.
 const ESTABLISHED: &str = "01";
 
-/// What logind says of a session.
-#[derive(Clone, Debug, Default, PartialEq, Eq)]
-pub struct Logind {
-    /// Its name there.
-    pub id: String,
-    /// Its terminal.
-    pub tty: String,
-    /// Where the person came from.
-    pub remote_host: String,
-}
-
 /// What was found.
 #[derive(Debug)]
-pub struct Seen {
-    /// The session.
-    pub key: u32,
-    /// The far end of the session process's socket.
-    pub peer: Option<(IpAddr, u16)>,
-    /// logind's part.
-    pub logind: Option<Logind>,
+pub enum Seen {
+    /// At the socket.
+    Peer {
+        /// The session.
+        key: u32,
+        /// The far end of the session process's socket.
+        peer: Option<(IpAddr, u16)>,
+    },
+    /// By logind.
+    Logind {
+        /// The session.
+        key: u32,
+        /// The first answer comes in any case.
+        is_first: bool,
+        /// logind's part.
+        logind: Option<Logind>,
+    },
 }
 
 struct Question {
@@ -45,36 +47,65 @@ struct Question {
 /// Asks and hears.
 pub struct Looker {
     questions: Option<SyncSender<Question>>,
+    logind: Option<SyncSender<logind::Question>>,
+    /// Sessions that logind has not said anything about yet.
+    unanswered: usize,
+    found: SyncSender<Seen>,
     answers: Receiver<Seen>,
 }
 
 impl Looker {
-    /// Starts the thread. Without one nothing is found.
+    /// Starts the thread that looks at sockets. Without one nothing is found.
     pub fn start() -> Self {
         let (questions, asked) = sync_channel::<Question>(WAITING);
         let (found, answers) = sync_channel(WAITING);
+        let peers = found.clone();
         let look = move || {
             for Question { key, pid, is_ssh } in asked {
                 let peer = if is_ssh { peer_of(pid) } else { None };
-                if found.send(Seen { key, peer, logind: logind_of(pid) }).is_err() {
+                if peers.send(Seen::Peer { key, peer }).is_err() {
                     break;
                 }
             }
         };
         let started = thread::Builder::new().name("session-look".into()).spawn(look);
-        Self { questions: started.is_ok().then_some(questions), answers }
+        let questions = started.is_ok().then_some(questions);
+        Self { questions, logind: None, unanswered: 0, found, answers }
+    }
+
+    /// Asks logind as well from now on.
+    pub fn ask_logind(&mut self) {
+        let (questions, asked) = sync_channel(WAITING);
+        let found = self.found.clone();
+        let ask = move || logind::answer(&asked, &found);
+        let started = thread::Builder::new().name("session-logind".into()).spawn(ask);
+        self.logind = started.is_ok().then_some(questions);
     }
 
     /// Asks about a session.
-    pub fn look(&self, key: u32, pid: u32, is_ssh: bool) {
+    pub fn look(&mut self, key: u32, pid: u32, is_ssh: bool) {
         if let Some(questions) = &self.questions {
             let _ = questions.try_send(Question { key, pid, is_ssh });
+        }
+        if let Some(questions) = &self.logind
+            && questions.try_send(logind::Question { key, pid, is_ssh }).is_ok()
+        {
+            self.unanswered += 1;
         }
     }
 
     /// The next answer, if there is one.
-    pub fn seen(&self) -> Option<Seen> {
-        self.answers.try_recv().ok()
+    pub fn seen(&mut self) -> Option<Seen> {
+        let seen = self.answers.try_recv().ok()?;
+        if matches!(seen, Seen::Logind { is_first: true, .. }) {
+            self.unanswered = self.unanswered.saturating_sub(1);
+        }
+        Some(seen)
+    }
+
+    /// Whether logind has yet to say something for the first time.
+    pub fn waits_for_logind(&self) -> bool {
+        self.unanswered > 0
     }
 }
 
@@ -123,11 +154,6 @@ fn address_of(hex: &str) -> Option<IpAddr> {
         part.copy_from_slice(&word(at)?);
     }
     Some(IpAddr::from(Ipv6Addr::from(bytes)).to_canonical())
-}
-
-/// logind's session of a process.
-fn logind_of(_pid: u32) -> Option<Logind> {
-    None
 }
 
 #[cfg(test)]

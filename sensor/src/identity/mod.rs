@@ -12,6 +12,7 @@ mod begin;
 mod chain;
 mod existing;
 mod login_program;
+mod logind;
 mod look;
 mod multiplexer;
 mod origins;
@@ -98,6 +99,11 @@ impl Identity {
         }
     }
 
+    /// logind is asked for its part of every session from now on.
+    pub fn ask_logind(&mut self) {
+        self.looker.ask_logind();
+    }
+
     /// What login programs log comes from here.
     pub fn listen(&mut self, log: Receiver<Heard>) {
         self.log = Some(log);
@@ -120,7 +126,8 @@ impl Identity {
         }
         existing::chains(found, processes, &self.sessions, users);
         let begun = Instant::now();
-        while self.sessions.are_being_looked_up() && begun.elapsed() < AT_START {
+        let is_waiting = |it: &Self| it.sessions.are_being_looked_up() || it.looker.waits_for_logind();
+        while is_waiting(self) && begun.elapsed() < AT_START {
             std::thread::sleep(STEP);
             self.take_in();
         }
@@ -169,6 +176,11 @@ impl Identity {
         let Some(process) = &event.process else { return };
         let id = ProcessId { pid: process.pid, start_ns: process.start_boottime_ns };
         let succeeded = event.outcome.is_none_or(|outcome| outcome.success);
+        if let Some(key) = session::key_of(event)
+            && self.sessions.saw_leader(key, event, processes)
+        {
+            self.changed(key);
+        }
         if let Some(key) = session::key_of(event)
             && let Some(entry) = processes.get_mut(id)
             && entry.who.session != Some(key)
@@ -318,11 +330,24 @@ impl Identity {
         while let Some(heard) = self.log.as_ref().and_then(|log| log.try_recv().ok()) {
             self.hear(heard);
         }
-        while let Some(Seen { key, peer, logind }) = self.looker.seen() {
-            let origin = peer.and_then(|peer| self.origins.of(peer));
-            self.sessions.saw(key, peer, origin, logind);
-            self.join(key);
-            self.changed(key);
+        while let Some(seen) = self.looker.seen() {
+            self.saw(seen);
+        }
+    }
+
+    fn saw(&mut self, seen: Seen) {
+        match seen {
+            Seen::Peer { key, peer } => {
+                let origin = peer.and_then(|peer| self.origins.of(peer));
+                self.sessions.saw(key, peer, origin);
+                self.join(key);
+                self.changed(key);
+            }
+            Seen::Logind { key, logind, .. } => {
+                if logind.is_some_and(|logind| self.sessions.saw_logind(key, logind)) {
+                    self.changed(key);
+                }
+            }
         }
     }
 

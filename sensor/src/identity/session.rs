@@ -11,7 +11,7 @@ use activity_proto::v1::{
     self, Confidence, Event, Reason, SessionEnd, SessionStart, SessionState, event::Payload,
 };
 
-use super::{attribution, begin::Begin, chain::From, login_program::Kind, look::Logind};
+use super::{attribution, begin::Begin, chain::From, login_program::Kind, logind::Logind};
 use crate::{
     enrich::{
         processes::{ProcessId, Processes},
@@ -111,7 +111,8 @@ impl Session {
         self.message.auth_method.clone_from(&accepted.method);
         self.message.key_fingerprint =
             accepted.key.as_ref().map(|key| key.fingerprint.clone()).unwrap_or_default();
-        if self.message.remote_address.is_empty()
+        // logind's word for it gives way.
+        if self.peer.is_none()
             && let Some(address) = accepted.peer.address
         {
             self.message.remote_address = address.to_string();
@@ -158,7 +159,8 @@ impl Sessions {
             return;
         }
         let mut event = begin.event;
-        let leader_uid = event.process.as_ref().map(|process| process.uid.clone()).unwrap_or_default();
+        let leader = event.process.as_ref().filter(|process| process.pid == begin.leader.pid);
+        let leader_uid = leader.map(|process| process.uid.clone()).unwrap_or_default();
         if begin.seen {
             event.time = begin.start.or(event.time);
         }
@@ -221,14 +223,8 @@ impl Sessions {
         self.by_key.get(&key).is_some_and(|session| session.accepts(heard, accepted))
     }
 
-    /// What was looked up of a session.
-    pub fn saw(
-        &mut self,
-        key: u32,
-        peer: Option<(IpAddr, u16)>,
-        origin: Option<u32>,
-        logind: Option<Logind>,
-    ) {
+    /// What was seen at the socket of a session.
+    pub fn saw(&mut self, key: u32, peer: Option<(IpAddr, u16)>, origin: Option<u32>) {
         let origin = origin.and_then(|key| Some(self.by_key.get(&key)?.message.id.clone()));
         let Some(session) = self.by_key.get_mut(&key) else { return };
         session.is_looked_up = true;
@@ -238,15 +234,33 @@ impl Sessions {
             session.message.remote_port = Some(port.into());
         }
         session.message.origin_id = origin.unwrap_or_else(|| std::mem::take(&mut session.message.origin_id));
-        if let Some(logind) = logind {
-            session.message.logind_id = logind.id;
-            if session.message.tty.is_empty() {
-                session.message.tty = logind.tty.into();
-            }
-            if session.message.remote_address.is_empty() {
-                session.message.remote_address = logind.remote_host;
-            }
-        }
+    }
+
+    /// What logind says of a session. Whether that was not known before.
+    pub fn saw_logind(&mut self, key: u32, logind: Logind) -> bool {
+        self.by_key.get_mut(&key).is_some_and(|session| logind.fill(&mut session.message))
+    }
+
+    /// The process that a session from before began with is known to the tick of
+    /// a clock; an event of its own, or of a child's, says exactly which it is.
+    /// Whether this one does.
+    pub fn saw_leader(&mut self, key: u32, event: &Event, processes: &Processes) -> bool {
+        let Some(process) = &event.process else { return false };
+        let session = self.by_key.get_mut(&key);
+        let session = session.filter(|it| it.message.leader_uid.is_empty() && it.over_ns.is_none());
+        let Some(session) = session else { return false };
+        let id = ProcessId { pid: process.pid, start_ns: process.start_boottime_ns };
+        let uid = if id.pid == session.leader.pid && same(processes, session.leader, id) {
+            &process.uid
+        } else if process.ppid == session.leader.pid
+            && processes.get(session.leader).is_some_and(|leader| !leader.is_over(event.boottime_ns))
+        {
+            &process.parent_uid
+        } else {
+            return false;
+        };
+        session.message.leader_uid.clone_from(uid);
+        !uid.is_empty()
     }
 
     /// More is known of a session: `tell` is given its envelope if its start was

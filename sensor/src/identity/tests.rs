@@ -245,3 +245,54 @@ fn a_session_of_which_the_beginning_was_lost_is_named_with_low_confidence() {
     let open = world.exec(shell, "/bin/bash").attribution.unwrap();
     assert_eq!(says(&open), (Some(ALICE), Method::Kernel, Confidence::Low, Reason::UnknownOrigin));
 }
+
+#[test]
+fn what_logind_says_late_is_told_once() {
+    let (mut world, _) = World::with_alice();
+    let seen = || {
+        let logind =
+            logind::Logind { id: "7".into(), remote: "192.0.2.7".parse().ok(), ..Default::default() };
+        Seen::Logind { key: 7, is_first: false, logind: Some(logind) }
+    };
+    world.identity.sessions.due(Instant::now() + WAIT, &mut world.users);
+    world.identity.told();
+    world.identity.saw(Seen::Logind { key: 7, is_first: true, logind: None });
+    assert!(world.identity.told().is_empty());
+    world.identity.saw(seen());
+    world.identity.saw(seen());
+    let told = world.identity.told();
+    assert!(matches!(told[..], [Event { payload: Some(Payload::SessionUpdate(_)), .. }]));
+    let session = told[0].session.as_ref().unwrap();
+    assert_eq!((session.logind_id.as_str(), session.remote_address.as_str()), ("7", "192.0.2.7"));
+    // The kernel's word goes first, whenever it comes.
+    world.identity.saw(Seen::Peer { key: 7, peer: Some(("192.0.2.1".parse().unwrap(), 5)) });
+    world.identity.saw(seen());
+    let session = &world.identity.sessions.get(7).unwrap().message;
+    assert_eq!((session.remote_address.as_str(), session.remote_port), ("192.0.2.1", Some(5)));
+}
+
+#[test]
+fn the_first_process_of_a_session_from_before_is_known_by_its_child() {
+    let mut world = World::new();
+    let sshd = Image::from_proc("/usr/sbin/sshd".into(), false, &[], Bytes::new());
+    world.processes.seeded(100, 50, sshd, Who { session: Some(7), ..Who::default() });
+    let leader = ProcessId { pid: 100, start_ns: 500_000_000 };
+    let found = [Found { id: leader, real_uid: ROOT, login: Some((ALICE, 7)) }];
+    world.identity.find_existing(&found, Vec::new(), &mut world.processes, &mut world.users);
+    let uid = |world: &World| world.identity.sessions.get(7).unwrap().message.leader_uid.clone();
+    assert_eq!(uid(&world), "");
+    let mut child = Event {
+        process: Some(Process {
+            pid: 101,
+            ppid: 100,
+            parent_uid: "boot-100-500000042".into(),
+            ..Process::default()
+        }),
+        login: Some(Login { auid: Some(ALICE), session_id: Some(7), ..Login::default() }),
+        payload: Some(Payload::Open(v1::Open::default())),
+        ..Event::default()
+    };
+    world.identity.enrich(&mut world.processes, &mut world.users, &mut child);
+    assert_eq!(uid(&world), "boot-100-500000042");
+    assert_eq!(child.session.unwrap().leader_uid, "boot-100-500000042");
+}
