@@ -3,8 +3,10 @@
 
 mod accounts;
 mod batch;
+mod doas;
 mod door;
 mod keys;
+mod polkit;
 mod sudoers;
 mod syslog;
 mod tools;
@@ -29,7 +31,9 @@ use keys::Key;
 use sudoers::Sudoers;
 use syslog::Syslog;
 
-pub use tools::has_systemd;
+pub use doas::Doas;
+pub use polkit::Polkit;
+pub use tools::{absent, has_systemd};
 pub use visit::{Arrival, Visit};
 
 /// Alice's own account.

@@ -34,6 +34,7 @@ pub fn missing() -> Option<String> {
 }
 
 /// That a program of a package is not here, if so.
+#[must_use]
 pub fn absent(program: &str, package: &str) -> Option<String> {
     find(program).is_none().then(|| format!("needs {program}, which is in the package {package}"))
 }

@@ -1,8 +1,11 @@
 //! One terminal multiplexer, two people.
 
+use std::os::unix::fs::PermissionsExt as _;
+
 use activity_tests::{
     eventually, here,
-    people::{ALICE, BOB, Human},
+    people::{ALICE, BOB, Human, absent},
+    skip,
 };
 
 use crate::{
@@ -43,6 +46,30 @@ const HIS: &[Step] = &[
     Step { name: "other-keys", line: "tmux -S SOCKET send-keys 'touch MARK' Enter", expect: HIS_IN_HERS },
     Step { name: "other-after", line: "touch MARK", expect: PLAIN },
 ];
+
+#[test]
+fn in_ones_own_screen_it_is_oneself() {
+    let Some(mut play) = Play::begin(here!()) else { return };
+    if let Some(reason) = absent("screen", "screen") {
+        return skip(here!(), &reason);
+    }
+    // Where Debian's build keeps its sockets; its service makes it.
+    if !std::path::Path::new("/run/screen").exists() {
+        std::fs::create_dir("/run/screen").unwrap();
+        std::fs::set_permissions("/run/screen", std::fs::Permissions::from_mode(0o1777)).unwrap();
+    }
+    let mut alice = play.log_in(Human::Alice, ALICE);
+    let own = |name, line| Step { name, line, expect: OWN };
+    play.act(
+        &mut alice,
+        &[
+            own("start", "screen -dmS act sh -c 'touch MARK; exec sleep 100'"),
+            own("window", "screen -S act -X screen touch MARK"),
+            own("end", "screen -S act -X quit; touch MARK"),
+        ],
+    );
+    play.end();
+}
 
 #[test]
 fn in_another_ones_tmux_it_is_the_one_who_types() {

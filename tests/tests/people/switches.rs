@@ -2,7 +2,8 @@
 
 use activity_tests::{
     here,
-    people::{ALICE, BOB, Human, POSTGRES},
+    people::{ALICE, BOB, Doas, Human, POSTGRES},
+    skip,
 };
 
 use crate::{
@@ -49,6 +50,45 @@ fn after_sudo_and_su_it_is_still_the_one_who_logged_in() {
     let mut alice = play.log_in(Human::Alice, ALICE);
     play.act(&mut alice, STEPS);
     play.log_out(&mut alice);
+    play.end();
+}
+
+#[test]
+fn after_runuser_it_is_still_the_one_who_logged_in() {
+    let Some(mut play) = Play::begin(here!()) else { return };
+    let mut alice = play.log_in(Human::Alice, ALICE);
+    let through = switched(&[ALICE, "root", POSTGRES], &["sudo", "runuser"]);
+    play.act(
+        &mut alice,
+        &[
+            Step { name: "as", line: "sudo runuser -u act-postgres -- touch MARK", expect: through },
+            Step { name: "login", line: "sudo runuser - act-postgres -c 'touch MARK'", expect: through },
+        ],
+    );
+    play.end();
+}
+
+#[test]
+fn after_doas_it_is_still_the_one_who_logged_in() {
+    let Some(mut play) = Play::begin(here!()) else { return };
+    let _doas = match Doas::allow(ALICE) {
+        Ok(doas) => doas,
+        Err(reason) => return skip(here!(), &reason),
+    };
+    let mut alice = play.log_in(Human::Alice, ALICE);
+    let nested = switched(&[ALICE, "root", BOB], &["doas", "su"]);
+    play.act(
+        &mut alice,
+        &[
+            Step { name: "root", line: "doas touch MARK", expect: switched(&[ALICE, "root"], &["doas"]) },
+            Step {
+                name: "user",
+                line: "doas -u act-postgres touch MARK",
+                expect: switched(&[ALICE, POSTGRES], &["doas"]),
+            },
+            Step { name: "nested", line: "doas su act-bob -c 'touch MARK'", expect: nested },
+        ],
+    );
     play.end();
 }
 

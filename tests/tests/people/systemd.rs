@@ -3,7 +3,7 @@
 
 use activity_tests::{
     here,
-    people::{ALICE, Human, Log, POSTGRES, SHARED, has_systemd},
+    people::{ALICE, Human, Log, POSTGRES, Polkit, SHARED, has_systemd},
     skip,
 };
 
@@ -87,6 +87,30 @@ fn what_run0_starts_is_theirs_with_low_confidence() {
         ],
     );
     assert_ne!(play.stage.uid(POSTGRES), play.stage.uid(ALICE));
+    play.end();
+}
+
+#[test]
+fn who_is_let_by_polkit_is_still_the_one_who_logged_in() {
+    let Some(mut play) = begin(here!()) else { return };
+    let _polkit = match Polkit::allow(ALICE) {
+        Ok(polkit) => polkit,
+        Err(reason) => return skip(here!(), &reason),
+    };
+    let mut alice = play.log_in(Human::Alice, ALICE);
+    let by_pkexec = |chain| Expect { chain, by: &["pkexec"], ..PLAIN };
+    play.act(
+        &mut alice,
+        &[
+            Step { name: "pkexec", line: "pkexec touch MARK", expect: by_pkexec(&[ALICE, "root"]) },
+            Step {
+                name: "pkexec-user",
+                line: "pkexec --user act-postgres touch MARK",
+                expect: by_pkexec(&[ALICE, POSTGRES]),
+            },
+            Step { name: "run0", line: "run0 touch MARK < /dev/null", expect: ASKED },
+        ],
+    );
     play.end();
 }
 

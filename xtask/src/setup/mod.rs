@@ -104,9 +104,11 @@ pub fn debian_tool(program: &str, package: &str) -> Result {
 }
 
 /// What the tests of logins play with: programs and the packages they come with.
-const LOGIN_PROGRAMS: [(&str, &str); 6] = [
+const LOGIN_PROGRAMS: [(&str, &str); 8] = [
     ("cron", "cron"),
+    ("doas", "opendoas"),
     ("rsyslogd", "rsyslog"),
+    ("screen", "screen"),
     ("ssh", "openssh-client"),
     ("sshd", "openssh-server"),
     ("sudo", "sudo"),
