@@ -36,6 +36,8 @@ const TAIL: usize = 25;
 
 /// The code after Ctrl-C, as a shell tells it.
 pub const STOPPED: u8 = 130;
+/// The code of a failure of the emulation, see [`is_mispatched`].
+pub const MISPATCHED: u8 = 71;
 
 /// What a guest sends.
 pub enum Said {
@@ -117,6 +119,11 @@ impl Machine<'_> {
         match guest {
             Guest { failed: Some(sentence), .. } => bail!("{}: {sentence}", self.name),
             Guest { code: Some(code), .. } => Ok(End::Code(code)),
+            Guest { up: true, .. } if is_mispatched(&self.console()) => {
+                let sentence =
+                    "the guest died in code that was being patched, which the emulation does wrong";
+                Err(failure(MISPATCHED, format!("{}: {sentence}", self.name)))
+            }
             Guest { up: true, .. } => bail!("{}: the guest died: {ended}{}", self.name, self.console_tail()),
             Guest { .. } => Ok(End::Stillborn(format!("the guest did not come up: {ended}"))),
         }
@@ -147,14 +154,27 @@ impl Machine<'_> {
         Ok(logs.join(format!("vm-{}-{what}.log", self.name.replace(' ', "-"))))
     }
 
+    /// What the last guest of this name wrote to its console.
+    fn console(&self) -> String {
+        let text = self.log(CONSOLE).and_then(|log| Ok(fs::read(log)?)).unwrap_or_default();
+        String::from_utf8_lossy(&text).into_owned()
+    }
+
     fn console_tail(&self) -> String {
         let Ok(log) = self.log(CONSOLE) else { return String::new() };
-        let text = String::from_utf8_lossy(&fs::read(&log).unwrap_or_default()).into_owned();
+        let text = self.console();
         let lines: Vec<_> = text.lines().map(|line| line.trim_end_matches('\r')).collect();
         let tail = lines.get(lines.len().saturating_sub(TAIL)..).unwrap_or_default();
         let tail: String = tail.iter().map(|line| format!("\n  {line}")).collect();
         format!("; the end of its console, {}:{tail}", log.display())
     }
+}
+
+/// Whether the kernel met a breakpoint where none was any more. It puts one over
+/// an instruction that it changes, such as that of a tracepoint that is switched
+/// on; a processor of qemu's may go on with what it translated before.
+fn is_mispatched(console: &str) -> bool {
+    console.lines().any(|line| line.contains("Oops: int3"))
 }
 
 fn describe(qemu: &mut Running) -> String {
@@ -269,6 +289,12 @@ mod tests {
     use std::io::Write as _;
 
     use super::*;
+
+    #[test]
+    fn a_guest_that_ran_into_a_stale_breakpoint_is_told_from_one_that_died_otherwise() {
+        assert!(is_mispatched("quiet\n[  665.3] Oops: int3: 0000 [#1] PREEMPT SMP NOPTI\n[  665.4] CPU: 0"));
+        assert!(!is_mispatched("[  665.3] Oops: general protection fault: 0000 [#1]\nsyscall int3"));
+    }
 
     #[test]
     fn a_file_in_the_report_may_have_any_bytes() {

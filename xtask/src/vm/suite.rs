@@ -11,7 +11,7 @@ use anyhow::Context;
 
 use super::{
     base,
-    boot::{Machine, STOPPED, Said},
+    boot::{MISPATCHED, Machine, STOPPED, Said},
     debian, initramfs,
     job::{Job, MARK_ENDED, MARK_PLAN, SuiteJob},
     kernel::{self, Kernel},
@@ -163,7 +163,14 @@ impl Suite {
         println!("guest {}: Linux {}", self.selection.rootfs.of(kernel), fetched.release);
         let place = self.selection.rootfs.of(kernel);
         let mut results = Results::new(place.clone(), io::stdout(), tables);
-        let ended = machine.run(signals, |said| results.hear(&said));
+        let mut ended = machine.run(signals, |said| results.hear(&said));
+        if let Err(error) = &ended
+            && exit::code(error) == MISPATCHED
+        {
+            eprintln!("vm: {error:#}; all of it once more");
+            results.done.clear();
+            ended = machine.run(signals, |said| results.hear(&said));
+        }
         results.finish();
         match ended {
             Err(error) if exit::code(&error) == STOPPED => return Err(error),

@@ -39,6 +39,8 @@ impl Tables {
     /// Reads a line of a test's output.
     pub fn take(&mut self, line: &str) {
         if let Some(title) = title(line) {
+            // A guest that was booted once more.
+            self.columns.retain(|column| column.title != title);
             self.columns.push(Column { title, rows: Vec::new(), sum: String::new() });
             self.reading = true;
         } else if let Some(column) = self.columns.last_mut().filter(|_| self.reading) {
