@@ -17,6 +17,7 @@ use super::{
     debian, initramfs,
     job::{Job, ScriptJob},
     kernel::{self, Kernel},
+    modules,
     plan::Plan,
     rootfs::Rootfs,
     targets,
@@ -50,7 +51,7 @@ pub fn run(request: &Request, signals: &Receiver<i32>) -> Result {
     let sensor = request.capture.as_ref().map(|_| targets::sensor()).transpose()?;
     let private = tempfile::Builder::new().prefix("activity-vm-").tempdir()?;
     let archive = private.path().join("initramfs");
-    write(request, sensor.as_deref(), &archive)?;
+    write(request, &fetched.modules, sensor.as_deref(), &archive)?;
     let machine = Machine {
         name: format!("{} script", request.kernel),
         kernel: &fetched,
@@ -82,7 +83,7 @@ pub fn run(request: &Request, signals: &Receiver<i32>) -> Result {
 }
 
 /// Writes the guest's files.
-fn write(request: &Request, sensor: Option<&Path>, to: &Path) -> Result {
+fn write(request: &Request, kernels_modules: &Path, sensor: Option<&Path>, to: &Path) -> Result {
     let system = request.rootfs == Rootfs::Debian;
     let installed = if system { Some(debian::installed()) } else { sensor.map(Path::to_path_buf) };
     let job = Job::Script(ScriptJob {
@@ -92,6 +93,7 @@ fn write(request: &Request, sensor: Option<&Path>, to: &Path) -> Result {
         system,
     });
     let mut tree = if system { debian::above(&job, sensor)? } else { base::tree(&job)? };
+    modules::add(kernels_modules, &mut tree)?;
     for file in request.include.iter().chain([&request.script]) {
         include(&mut tree, file)?;
     }

@@ -9,7 +9,7 @@ use anyhow::{Context, bail};
 use clap::ValueEnum;
 use sensor_ebpf_builder::cache_dir;
 
-use super::{mirror::Suite, plan::Plan};
+use super::{mirror::Suite, modules, plan::Plan};
 use crate::exit::{self, Result, failure};
 
 /// The kernels that are tried, each the one of a release of Debian.
@@ -66,6 +66,8 @@ impl fmt::Display for Kernel {
 pub struct Fetched {
     /// What qemu boots.
     pub image: PathBuf,
+    /// The directory with its modules.
+    pub modules: PathBuf,
     /// What it calls itself, such as `6.1.0-44-cloud-amd64`.
     pub release: String,
 }
@@ -76,9 +78,13 @@ pub fn cache(name: &str) -> Result<PathBuf> {
     Ok(cache.join(name))
 }
 
+/// Ends the names of directories with a kernel; another one when something else is
+/// kept in them.
+const LAYOUT: &str = "-2";
+
 /// The kernel from the cache, else from Debian's archive.
 pub fn fetch(kernel: Kernel) -> Result<Fetched> {
-    let kept = cache("kernels")?.join(kernel.suite());
+    let kept = cache("kernels")?.join(format!("{}{LAYOUT}", kernel.suite()));
     if let Some(fetched) = find(&kept) {
         return Ok(fetched);
     }
@@ -87,10 +93,12 @@ pub fn fetch(kernel: Kernel) -> Result<Fetched> {
     find(&kept).with_context(|| format!("kernel {kernel} is not in {}", kept.display()))
 }
 
+const MODULES: &str = "modules";
+
 fn find(kept: &Path) -> Option<Fetched> {
     let release = fs::read_to_string(kept.join("release")).ok()?.trim().to_owned();
     let image = kept.join("vmlinuz");
-    image.is_file().then_some(Fetched { image, release })
+    image.is_file().then(|| Fetched { image, modules: kept.join(MODULES), release })
 }
 
 fn download(suite: &'static str, kept: &Path) -> Result {
@@ -106,6 +114,11 @@ fn download(suite: &'static str, kept: &Path) -> Result {
     let complete = work.path().join("complete");
     fs::create_dir(&complete)?;
     fs::rename(image, complete.join("vmlinuz"))?;
+    let apart = package.replace("linux-binary-", "linux-modules-");
+    if apart != package && archive.packages(&apart)?.contains(&apart) {
+        archive.unpack(&apart, &unpacked)?;
+    }
+    modules::keep(&unpacked, &complete.join(MODULES))?;
     fs::write(complete.join("release"), format!("{release}\n"))?;
     // Another run may have been quicker.
     let _ = fs::remove_dir_all(kept);

@@ -9,6 +9,7 @@ mod initramfs;
 mod job;
 mod kernel;
 mod mirror;
+mod modules;
 mod plan;
 mod rootfs;
 mod suite;

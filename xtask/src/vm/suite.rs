@@ -15,6 +15,7 @@ use super::{
     debian, initramfs,
     job::{Job, MARK_ENDED, MARK_PLAN, SuiteJob},
     kernel::{self, Kernel},
+    modules,
     plan::Plan,
     rootfs::Rootfs,
     table::Tables,
@@ -145,7 +146,7 @@ impl Suite {
         let begun = Instant::now();
         let private = tempfile::Builder::new().prefix("activity-vm-").tempdir()?;
         let archive = private.path().join("initramfs");
-        if let Err(error) = self.write(&known, &archive) {
+        if let Err(error) = self.write(&known, &fetched.modules, &archive) {
             // Where a whole Debian cannot be made.
             if exit::code(&error) != exit::NOT_PERMITTED && exit::code(&error) != exit::MISSING {
                 return Err(error);
@@ -189,16 +190,19 @@ impl Suite {
     }
 
     /// Writes the guest's files.
-    fn write(&self, plans: &[Plan], archive: &Path) -> Result {
+    fn write(&self, plans: &[Plan], kernels_modules: &Path, archive: &Path) -> Result {
         let job = self.job(plans)?;
         if self.selection.rootfs == Rootfs::Debian {
             let mut tree = debian::above(&job, None)?;
             for program in self.targets.tests.iter().chain([&self.sensor]) {
                 tree.file(self.inside(program), program)?;
             }
+            modules::add(kernels_modules, &mut tree)?;
             return debian::write(&tree, archive);
         }
-        initramfs::write(&self.tree(&job)?, archive)
+        let mut tree = self.tree(&job)?;
+        modules::add(kernels_modules, &mut tree)?;
+        initramfs::write(&tree, archive)
     }
 
     /// A program's path in the guest. A whole system has file systems of its own

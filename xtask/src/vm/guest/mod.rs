@@ -7,6 +7,7 @@
 //! leaves its place to systemd, which starts it again when all is up.
 
 mod capture;
+mod modules;
 mod mounts;
 mod report;
 mod script;
@@ -116,6 +117,7 @@ fn job() -> Result<Job> {
 
 fn work() -> Result {
     let report = Report::open()?;
+    modules::load();
     let done = job().and_then(|job| match job {
         Job::Suite(job) => suite::run(&job, &report),
         Job::Script(job) => script::run(&job, &report),
