@@ -84,6 +84,7 @@ impl Pipeline {
             process_ring,
             file_ring,
             counters,
+            skipped,
             log,
             hooks,
             plan,
@@ -102,6 +103,7 @@ impl Pipeline {
             hooks,
             record_all,
             kernel: counters,
+            skipped,
             filter,
             pipeline: PipelineStats::default(),
             sessions: Mutex::default(),
@@ -325,9 +327,14 @@ impl Worker {
         }
         // What goes around the hooks has no event that could be missing; the
         // status says how often it happened.
-        let not_covered = counters.iter().map(|counts| counts.not_covered).sum();
-        if not_covered != self.told.not_covered && self.told.at.elapsed() >= STATUS {
-            self.told = Told { not_covered, at: Instant::now() };
+        if self.told.at.elapsed() < STATUS {
+            return;
+        }
+        let counted: u64 = counters.iter().map(|counts| counts.not_covered).sum();
+        let not_covered = counted.saturating_add(self.status.skipped.count().unwrap_or(0));
+        let is_new = not_covered != self.told.not_covered;
+        self.told = Told { not_covered, at: Instant::now() };
+        if is_new {
             let status = Payload::Status(self.status.status());
             self.send_own(status, Lane::Process);
         }

@@ -15,6 +15,7 @@ use crate::{
     source::{
         counters::KernelCounters,
         load::{HookState, object_sha256},
+        skipped::{self, Skipped},
     },
     state::State,
 };
@@ -74,6 +75,8 @@ pub struct SensorStatus {
     pub record_all: bool,
     /// The programs' counts.
     pub kernel: KernelCounters,
+    /// How often the kernel passed the programs over.
+    pub skipped: Skipped,
     /// The policy, which counts what it leaves out.
     pub filter: Filter,
     /// The pipeline's counts.
@@ -89,10 +92,14 @@ impl SensorStatus {
     pub fn status(&self) -> v1::Status {
         // A count that cannot be read is not shown rather than shown as zero.
         let counters = self.kernel.read().ok();
+        let mut ways = not_covered(&self.not_covered, &self.hooks, counters.as_ref());
+        if let Some(count) = self.skipped.count() {
+            ways.push(NotCovered { what: skipped::WHAT.to_owned(), count: Some(count) });
+        }
         v1::Status {
             plan: self.plan.to_owned(),
             hooks: describe(&self.hooks, counters.as_ref()),
-            not_covered: not_covered(&self.not_covered, &self.hooks, counters.as_ref()),
+            not_covered: ways,
             version: env!("CARGO_PKG_VERSION").to_owned(),
             kernel: rustix::system::uname().release().to_string_lossy().into_owned(),
             object_sha256: object_sha256(),

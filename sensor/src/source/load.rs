@@ -20,6 +20,7 @@ use super::{
     findings::Findings,
     plan::WAYS,
     sessions::{self, LoginProgramMap},
+    skipped::Skipped,
 };
 use crate::{cli::Plan, config::HooksConfig};
 
@@ -84,6 +85,8 @@ pub struct Kernel {
     pub file_ring: RingBuf<MapData>,
     /// What the programs count.
     pub counters: KernelCounters,
+    /// How often they were passed over.
+    pub skipped: Skipped,
     /// The programs that begin sessions.
     pub login_programs: LoginProgramMap,
     /// What the programs log.
@@ -179,6 +182,7 @@ fn attempt(
                 .map_err(|error| LoadError::Refused(chain(&error)))?,
         ),
         log: EbpfLogger::init(&mut ebpf).map_err(|error| LoadError::Refused(chain(&error)))?,
+        skipped: Skipped::of(&ebpf),
         programs: Programs { _ebpf: ebpf },
         hooks: states,
         plan: choices.plan(),

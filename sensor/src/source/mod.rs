@@ -12,6 +12,7 @@ pub mod plan;
 pub mod reader;
 pub mod recording;
 mod sessions;
+pub mod skipped;
 
 pub use load::{Kernel, LoadError};
 pub use sessions::LoginProgramMap;

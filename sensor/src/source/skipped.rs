@@ -1,0 +1,55 @@
+//! How often the kernel passed our programs over.
+//!
+//! A program that is preempted is not run for another task on that processor
+//! meanwhile. The kernel counts that for each program (`recursion_misses`, since
+//! 5.12), but not whether there would have been a record: for system calls that
+//! nobody watches there is none. So the number is the most that may be missing.
+
+use std::{fs, os::fd::AsRawFd as _, path::PathBuf};
+
+use aya::Ebpf;
+
+/// What the count is called where it is told.
+pub const WHAT: &str = "acts in a hook that another task on the same processor was in, at most";
+
+/// The kernel's descriptions of the programs.
+#[derive(Debug, Default)]
+pub struct Skipped(Vec<PathBuf>);
+
+impl Skipped {
+    /// Of the programs that are loaded.
+    pub fn of(ebpf: &Ebpf) -> Self {
+        let descriptor = |program: &aya::programs::Program| {
+            use std::os::fd::AsFd as _;
+            Some(program.fd().ok()?.as_fd().as_raw_fd())
+        };
+        let programs = ebpf.programs().filter_map(|(_, program)| descriptor(program));
+        Self(programs.map(|fd| PathBuf::from(format!("/proc/self/fdinfo/{fd}"))).collect())
+    }
+
+    /// The count so far; `None` where the kernel has none.
+    pub fn count(&self) -> Option<u64> {
+        let counts = self.0.iter().filter_map(|path| misses(&fs::read_to_string(path).ok()?));
+        counts.reduce(u64::saturating_add)
+    }
+}
+
+fn misses(fdinfo: &str) -> Option<u64> {
+    fdinfo.lines().find_map(|line| line.strip_prefix("recursion_misses:"))?.trim().parse().ok()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_count_is_read_from_a_programs_description() {
+        assert_eq!(misses("prog_type:\t26\nprog_id:\t7\nrecursion_misses:\t12\n"), Some(12));
+        assert_eq!(misses("prog_type:\t26\n"), None);
+    }
+
+    #[test]
+    fn without_a_count_of_the_kernels_there_is_none() {
+        assert_eq!(Skipped::default().count(), None);
+    }
+}
