@@ -10,7 +10,7 @@ use std::{fs, os::fd::AsRawFd as _, path::PathBuf};
 use aya::Ebpf;
 
 /// What the count is called where it is told.
-pub const WHAT: &str = "acts in a hook that another task on the same processor was in, at most";
+pub const WHAT: &str = "at most so many acts while another task on the processor was in the same hook";
 
 /// The kernel's descriptions of the programs.
 #[derive(Debug, Default)]

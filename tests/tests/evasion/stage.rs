@@ -60,7 +60,7 @@ pub struct Outcome {
 }
 
 /// What the kernel's own count of hooks that it passed over begins with.
-const PASSED_OVER: &str = "acts in a hook that another task";
+const PASSED_OVER: &str = "at most so many acts";
 
 impl Stage {
     /// Starts both.
