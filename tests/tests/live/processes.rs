@@ -8,7 +8,7 @@ use std::{
 };
 
 use activity_proto::v1::{Event, EventType, Lane};
-use activity_tests::{EventExt as _, Machine, Person, Sensor, here, session_id};
+use activity_tests::{EventExt as _, Machine, Person, Sensor, evade, here, session_id};
 use rustix::io::Errno;
 
 const COUNT: usize = 1000;
@@ -106,21 +106,19 @@ fn a_process_with_several_threads_ends_once_and_with_the_code_of_the_whole() {
     let sensor = Sensor::people();
     let person = Person::new();
     let mut stream = sensor.follow(&person);
-    let Ok(python) = Command::new("python3").arg("--version").output() else {
-        return activity_tests::skip(here!(), "needs python3, for a program with threads");
-    };
-    assert!(python.status.success());
-    let script = "import threading, os\n\
-                  for i in range(20): threading.Thread(target=lambda: os._exit(7) if i == 19 else None).start()\n";
-    person.act(|| {
-        Command::new("python3").args(["-c", script]).stderr(Stdio::null()).status().unwrap();
+    let directory = sensor.path("threads");
+    fs::create_dir(&directory).unwrap();
+    let pid = person.act(|| {
+        let mut threaded = Command::new(evade());
+        threaded.arg("threads").arg(&directory).arg("20").stdout(Stdio::null());
+        let mut threaded = threaded.spawn().unwrap();
+        assert_eq!(threaded.wait().unwrap().code(), Some(7));
         Command::new("/bin/true").arg("after").status().unwrap();
+        threaded.id()
     });
-    let after = stream.find("the mark", |event| event.argv() == [&b"/bin/true"[..], b"after"]);
-    stream.find("its end", |event| event.exit().is_some() && event.who().uid == after.who().uid);
-    let threaded = stream.find("python", |event| event.argv().last() == Some(&script.as_bytes()));
-    let uid = threaded.who().uid;
-    let ends: Vec<_> = stream.of_type(EventType::Exit).filter(|event| event.who().uid == uid).collect();
+    stream.find("the mark", |event| event.argv() == [&b"/bin/true"[..], b"after"]);
+    stream.find("its end", |event| event.exit().is_some() && event.who().pid == pid);
+    let ends: Vec<_> = stream.of_type(EventType::Exit).filter(|event| event.who().pid == pid).collect();
     assert_eq!(ends.len(), 1, "{ends:?}");
     assert_eq!(ends[0].exit().unwrap().code, Some(7));
 }

@@ -51,6 +51,25 @@ pub enum Said {
     Word(String),
 }
 
+/// How a guest's two processors run.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Processors {
+    /// Each in a thread of its own: acts race as they do on a machine.
+    Parallel,
+    /// In turn, in one thread. None meets code that another is changing, see
+    /// [`is_mispatched`].
+    InTurn,
+}
+
+impl Processors {
+    fn accelerator(self) -> &'static str {
+        match self {
+            Self::Parallel => "tcg",
+            Self::InTurn => "tcg,thread=single",
+        }
+    }
+}
+
 /// A machine to boot.
 pub struct Machine<'a> {
     /// For messages and the names of logs.
@@ -61,6 +80,8 @@ pub struct Machine<'a> {
     pub initramfs: &'a Path,
     /// Its memory in MiB.
     pub memory: u32,
+    /// How its processors are emulated.
+    pub processors: Processors,
     /// Nothing on standard output for so long is an error.
     pub patience: Option<Duration>,
 }
@@ -135,7 +156,7 @@ impl Machine<'_> {
         // that help may be offered and then fail in the middle of a boot. The
         // emulation of cmpxchg16b in qemu 7.2 damages the flags now and then, of
         // which 6.12 panics; without the instruction Linux does without it.
-        qemu.args(["-accel", "tcg", "-cpu", "max,-cx16", "-smp", "2"]);
+        qemu.args(["-accel", self.processors.accelerator(), "-cpu", "max,-cx16", "-smp", "2"]);
         qemu.arg("-m").arg(self.memory.to_string());
         qemu.args(["-nodefaults", "-display", "none", "-no-reboot", "-net", "none"]);
         qemu.arg("-kernel").arg(&self.kernel.image).arg("-initrd").arg(self.initramfs);

@@ -13,7 +13,7 @@ use anyhow::{Context, bail};
 
 use super::{
     base,
-    boot::{Machine, Said},
+    boot::{Machine, Processors, Said},
     debian, initramfs,
     job::{Job, ScriptJob},
     kernel::{self, Kernel},
@@ -57,6 +57,7 @@ pub fn run(request: &Request, signals: &Receiver<i32>) -> Result {
         kernel: &fetched,
         initramfs: &archive,
         memory: request.rootfs.memory(),
+        processors: Processors::Parallel,
         patience: None,
     };
     eprintln!("vm: booting Linux {}", fetched.release);

@@ -11,10 +11,10 @@ use anyhow::Context;
 
 use super::{
     base,
-    boot::{MISPATCHED, Machine, STOPPED, Said},
+    boot::{MISPATCHED, Machine, Processors, STOPPED, Said},
     debian, initramfs,
     job::{Job, MARK_ENDED, MARK_PLAN, SuiteJob},
-    kernel::{self, Kernel},
+    kernel::{self, Fetched, Kernel},
     modules,
     plan::Plan,
     rootfs::Rootfs,
@@ -35,6 +35,9 @@ const SLOWER: u32 = 10;
 /// How long a single test may take; the slowest ones count a hundred thousand
 /// events.
 const PATIENCE: Duration = Duration::from_secs(900);
+/// And one of those that take long: a million races took five minutes on an
+/// idle machine.
+const LONG_PATIENCE: Duration = Duration::from_secs(3600);
 /// What guests are booted for: the tests in which the kernel has a say. The
 /// others are the same on every kernel, and starting the sensor takes half a
 /// minute there.
@@ -144,37 +147,24 @@ impl Suite {
             }
         };
         let begun = Instant::now();
-        let private = tempfile::Builder::new().prefix("activity-vm-").tempdir()?;
-        let archive = private.path().join("initramfs");
-        if let Err(error) = self.write(&known, &fetched.modules, &archive) {
-            // Where a whole Debian cannot be made.
-            if exit::code(&error) != exit::NOT_PERMITTED && exit::code(&error) != exit::MISSING {
-                return Err(error);
-            }
-            tally.skip(&format!("guest {}", self.selection.rootfs.of(kernel)), &format!("{error:#}"));
-            return Ok(());
-        }
-        let machine = Machine {
-            name: self.selection.rootfs.of(kernel),
-            kernel: &fetched,
-            initramfs: &archive,
-            memory: self.selection.rootfs.memory(),
-            patience: Some(PATIENCE),
-        };
-        println!("guest {}: Linux {}", self.selection.rootfs.of(kernel), fetched.release);
         let place = self.selection.rootfs.of(kernel);
+        println!("guest {place}: Linux {}", fetched.release);
         let mut results = Results::new(place.clone(), io::stdout(), tables);
-        let mut ended = machine.run(signals, |said| results.hear(&said));
+        let mut ended = self.boot(&fetched, &place, &known, Processors::Parallel, signals, &mut results);
         if let Err(error) = &ended
             && exit::code(error) == MISPATCHED
         {
-            eprintln!("vm: {error:#}; all of it once more");
-            results.done.clear();
-            ended = machine.run(signals, |said| results.hear(&said));
+            let left = results.keep_whole(&known, self.targets.tests.len());
+            eprintln!("vm: {error:#}; what is left once more, one processor at a time");
+            ended = self.boot(&fetched, &place, &left, Processors::InTurn, signals, &mut results);
         }
-        results.finish();
         match ended {
             Err(error) if exit::code(&error) == STOPPED => return Err(error),
+            // Where a whole Debian cannot be made.
+            Err(error) if [exit::NOT_PERMITTED, exit::MISSING].contains(&exit::code(&error)) => {
+                tally.skip(&format!("guest {place}"), &format!("{error:#}"));
+                return Ok(());
+            }
             Err(error) => {
                 eprintln!("vm: {error:#}");
                 results.lost(&known, self.targets.tests.len());
@@ -187,6 +177,32 @@ impl Suite {
         }
         println!("guest {place}: took {}", elapsed(begun.elapsed()));
         Ok(())
+    }
+
+    /// Boots a guest for those plans, and reads what its tests print.
+    fn boot<W: Write>(
+        &self,
+        kernel: &Fetched,
+        place: &str,
+        plans: &[Plan],
+        processors: Processors,
+        signals: &Receiver<i32>,
+        results: &mut Results<'_, W>,
+    ) -> Result<i32> {
+        let private = tempfile::Builder::new().prefix("activity-vm-").tempdir()?;
+        let archive = private.path().join("initramfs");
+        self.write(plans, &kernel.modules, &archive)?;
+        let machine = Machine {
+            name: place.to_owned(),
+            kernel,
+            initramfs: &archive,
+            memory: self.selection.rootfs.memory(),
+            processors,
+            patience: Some(if self.selection.long { LONG_PATIENCE } else { PATIENCE }),
+        };
+        let ended = machine.run(signals, |said| results.hear(&said));
+        results.finish();
+        ended
     }
 
     /// Writes the guest's files.
@@ -309,6 +325,14 @@ impl<'t, W: Write> Results<'t, W> {
         Ok(())
     }
 
+    /// Forgets what the plans found that are not through with as many programs,
+    /// and returns them.
+    fn keep_whole(&mut self, plans: &[Plan], programs: usize) -> Vec<Plan> {
+        self.done.retain(|of| of.ended == programs);
+        let done = |plan: &&Plan| self.done.iter().any(|of| of.plan == plan.name());
+        plans.iter().filter(|plan| !done(plan)).copied().collect()
+    }
+
     /// The guest ended before its time: so did each plan that is not through
     /// with as many programs.
     fn lost(&mut self, plans: &[Plan], programs: usize) {
@@ -345,6 +369,20 @@ mod tests {
             ("trampoline", "0 passed, 1 failed, 0 skipped"),
         ];
         assert_eq!(lines, wanted.map(|(plan, line)| (plan, line.to_owned())));
+    }
+
+    #[test]
+    fn what_a_plan_has_found_is_kept_when_the_guest_dies_in_the_next() {
+        let mut tables = Tables::default();
+        let mut results = Results::new(Kernel::V6_1.to_string(), io::sink(), &mut tables);
+        let output = "#guest-plan tracepoint\ntest a ... ok\n#guest-ended 0 /t/live\n\
+            #guest-plan trampoline\ntest a ... ok\ntest b ... FAI";
+        results.hear(&Said::Out(output.as_bytes().to_vec())).unwrap();
+        results.finish();
+        let left = results.keep_whole(&[Plan::Tracepoint, Plan::Trampoline], 1);
+        assert_eq!(left, [Plan::Trampoline]);
+        let kept: Vec<_> = results.done.iter().map(|of| of.plan.as_str()).collect();
+        assert_eq!(kept, ["tracepoint"]);
     }
 
     #[test]

@@ -1,17 +1,22 @@
-//! One of several who do the same at the same time.
+//! Many at once: threads of one process, and one of several processes that do
+//! the same at the same time.
 
 use std::{
     fs::{self, File, OpenOptions},
     io::Write as _,
     os::unix::{fs::FileExt as _, process::CommandExt as _},
     path::PathBuf,
-    process::Command,
+    process::{self, Command},
+    thread,
     time::{Duration, Instant},
 };
 
 use crate::{Act, Scene, sys, tell};
 
-pub const ACTS: &[(&str, Act)] = &[("crowd", crowd)];
+pub const ACTS: &[(&str, Act)] = &[("crowd", crowd), ("threads", threads)];
+
+/// The code with which [`threads`] ends.
+const ENDED_BY_A_THREAD: i32 = 7;
 
 /// Each child opens so many files of its person's.
 const OPENS: usize = 10;
@@ -55,4 +60,14 @@ fn crowd(scene: &Scene) {
     }
     let mut truth = File::create(scene.path(&format!("{uid}.truth"))).unwrap();
     write!(truth, "{opens}").unwrap();
+}
+
+/// Starts that many threads, the last of which ends the process, while the first
+/// one waits.
+fn threads(scene: &Scene) {
+    for _ in 1..scene.number(0) {
+        thread::spawn(thread::park);
+    }
+    let last = thread::spawn(|| process::exit(ENDED_BY_A_THREAD));
+    last.join().unwrap();
 }
