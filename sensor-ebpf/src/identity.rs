@@ -12,7 +12,7 @@ use sensor_types::{
 };
 
 use crate::{
-    kernel::{Address, blank, copy_kernel_str},
+    kernel::{Address, Known, Object, blank, copy_kernel_str},
     maps::{offset, setting},
     ring::Lost,
     session,
@@ -40,12 +40,6 @@ impl Current {
         Some(Self { task, pid_tgid })
     }
 
-    /// The terminal's structure, if the task has a controlling terminal.
-    #[inline(always)]
-    fn terminal(self) -> Option<Address> {
-        self.task.follow(offset!(task_signal))?.follow(offset!(signal_tty))
-    }
-
     /// The thread's id, in the initial pid namespace.
     #[inline(always)]
     pub fn tid(self) -> u32 {
@@ -67,9 +61,15 @@ impl Current {
     /// events always go on, because the process table lives from them.
     #[inline(always)]
     pub fn check_policy(self) -> Result<(), Lost> {
+        let is_persons = || {
+            if setting!(typed) == 1 {
+                has_login_or_terminal(Known::current_task())
+            } else {
+                has_login_or_terminal(self.task)
+            }
+        };
         if setting!(record_all) == 1
-            || self.loginuid() != UNSET
-            || self.terminal().is_some()
+            || is_persons()
             // Whoever unset his login uid is still in his session.
             || session::of(self.tid()).is_some()
         {
@@ -143,17 +143,18 @@ impl Current {
         let uid_gid = bpf_get_current_uid_gid();
         header.uid = uid_gid as u32;
         header.gid = (uid_gid >> 32) as u32;
-        header.loginuid = self.loginuid();
-        header.sessionid = self.sessionid();
         header.session_loginuid = UNSET;
         header.session_start_ns = 0;
         header.session_sessionid = UNSET;
         header.reserved = 0;
         // SAFETY: the helper writes all of the name's bytes, and only those.
         unsafe { bpf_get_current_comm(header.comm.as_mut_ptr().cast(), NAME_LEN as u32) };
-        header.mount_namespace = self.mount_namespace().unwrap_or(0);
-        self.write_terminal(header);
-        self.write_lineage(header).ok_or(Lost::Unreadable)
+        let known = if is_frequent(act) {
+            write_task(Known::current_task(), header)
+        } else {
+            write_task(self.task, header)
+        };
+        known.ok_or(Lost::Unreadable)
     }
 
     /// Fills in the session, and tells the login uid of the thread's last act.
@@ -165,40 +166,59 @@ impl Current {
         header.session_sessionid = session.sessionid;
         session.last_loginuid
     }
+}
 
-    #[inline(always)]
-    fn write_terminal(self, header: &mut Header) {
-        // SAFETY: a name may be all zeros.
-        unsafe { blank(&raw mut header.tty) };
-        if let Some(tty) = self.terminal() {
-            // SAFETY: the destination has NAME_LEN bytes.
-            unsafe { copy_kernel_str(header.tty.as_mut_ptr(), NAME_LEN as u32, tty.add(offset!(tty_name))) };
-        }
-    }
+/// Whether an act is so frequent that its programs load from the task's own type;
+/// see [`Known`] for why not all do.
+#[inline(always)]
+fn is_frequent(act: Act) -> bool {
+    setting!(typed) == 1 && matches!(act, Act::Open)
+}
 
-    #[inline(always)]
-    fn write_lineage(self, header: &mut Header) -> Option<()> {
-        let cred = self.task.follow(offset!(task_cred))?;
-        header.euid = cred.read(offset!(cred_euid))?;
-        header.egid = cred.read(offset!(cred_egid))?;
-        header.start_ns = start_of(self.task)?;
-        let parent = self.task.follow(offset!(task_real_parent))?;
-        header.parent_pid = parent.read(offset!(task_tgid))?;
-        header.parent_start_ns = start_of(parent)?;
-        Some(())
+/// Fills in what the task's structures say.
+#[inline(always)]
+fn write_task<Task: Object>(task: Task, header: &mut Header) -> Option<()> {
+    header.loginuid = task.read(offset!(task_loginuid)).unwrap_or(UNSET);
+    header.sessionid = task.read(offset!(task_sessionid)).unwrap_or(UNSET);
+    header.mount_namespace = mount_namespace(task).unwrap_or(0);
+    // SAFETY: a name may be all zeros.
+    unsafe { blank(&raw mut header.tty) };
+    if let Some(tty) = terminal(task) {
+        let name = tty.address().add(offset!(tty_name));
+        // SAFETY: the destination has NAME_LEN bytes.
+        unsafe { copy_kernel_str(header.tty.as_mut_ptr(), NAME_LEN as u32, name) };
     }
+    let cred = task.follow(offset!(task_cred))?;
+    header.euid = cred.read(offset!(cred_euid))?;
+    header.egid = cred.read(offset!(cred_egid))?;
+    header.start_ns = start_of(task)?;
+    let parent = task.follow(offset!(task_real_parent))?;
+    header.parent_pid = parent.read(offset!(task_tgid))?;
+    header.parent_start_ns = start_of(parent)?;
+    Some(())
+}
 
-    #[inline(always)]
-    fn mount_namespace(self) -> Option<u32> {
-        // Null while the task exits.
-        let nsproxy = self.task.follow(offset!(task_nsproxy))?;
-        nsproxy.follow(offset!(nsproxy_mnt_ns))?.read(offset!(mnt_namespace_inum))
-    }
+#[inline(always)]
+fn has_login_or_terminal<Task: Object>(task: Task) -> bool {
+    task.read(offset!(task_loginuid)).unwrap_or(UNSET) != UNSET || terminal(task).is_some()
+}
+
+/// The terminal's structure, if the task has a controlling terminal.
+#[inline(always)]
+fn terminal<Task: Object>(task: Task) -> Option<Task> {
+    task.follow(offset!(task_signal))?.follow(offset!(signal_tty))
+}
+
+#[inline(always)]
+fn mount_namespace<Task: Object>(task: Task) -> Option<u32> {
+    // Null while the task exits.
+    let nsproxy = task.follow(offset!(task_nsproxy))?;
+    nsproxy.follow(offset!(nsproxy_mnt_ns))?.read(offset!(mnt_namespace_inum))
 }
 
 /// When the process of a task was started: a thread's own start would give
 /// one process several identities.
 #[inline(always)]
-pub fn start_of(task: Address) -> Option<u64> {
+pub fn start_of<Task: Object>(task: Task) -> Option<u64> {
     task.follow(offset!(task_group_leader))?.read(offset!(task_start_boottime))
 }

@@ -5,7 +5,7 @@ use core::mem::MaybeUninit;
 use aya_ebpf::helpers::{
     bpf_probe_read_user,
     generated::{
-        bpf_probe_read_kernel as raw_read_kernel, bpf_probe_read_kernel_str,
+        bpf_get_current_task_btf, bpf_probe_read_kernel as raw_read_kernel, bpf_probe_read_kernel_str,
         bpf_probe_read_user as raw_read_user, bpf_probe_read_user_str,
     },
 };
@@ -101,6 +101,121 @@ impl Address {
     pub fn read_user<T: Copy>(self) -> Option<T> {
         // SAFETY: as in `read`.
         unsafe { bpf_probe_read_user(self.0 as *const T) }.ok()
+    }
+}
+
+/// An object of the kernel's, by either way of reading it.
+pub trait Object: Copy {
+    /// A field; `None` when it cannot be read, or this kernel has no such.
+    fn read<T: Copy>(self, offset: usize) -> Option<T>;
+    /// What a pointer member leads to; `None` when it is null.
+    fn follow(self, offset: usize) -> Option<Self>;
+    /// Where it is, for helpers.
+    fn address(self) -> Address;
+}
+
+impl Object for Address {
+    #[inline(always)]
+    fn read<T: Copy>(self, offset: usize) -> Option<T> {
+        Self::read(self, offset)
+    }
+
+    #[inline(always)]
+    fn follow(self, offset: usize) -> Option<Self> {
+        Self::follow(self, offset)
+    }
+
+    #[inline(always)]
+    fn address(self) -> Address {
+        self
+    }
+}
+
+/// An object whose type the verifier knows. What it leads to is read by ordinary
+/// instructions, each of which takes a tenth of a call of a helper; the verifier
+/// checks each field against the kernel's own types. But for each pointer that is
+/// followed from the running task it searches all those types several times (6.2
+/// on), a millisecond and more: for the hooks that run most.
+///
+/// Only [`Object::address`] goes to helpers; no arithmetic is permitted.
+#[derive(Clone, Copy)]
+#[repr(transparent)]
+pub struct Known(u64);
+
+impl Known {
+    /// The running task, where [`setting!`]`(typed)` says that this kernel tells.
+    #[inline(always)]
+    pub fn current_task() -> Self {
+        // SAFETY: the helper has no preconditions.
+        Self(unsafe { bpf_get_current_task_btf() } as u64)
+    }
+}
+
+impl Object for Known {
+    #[inline(always)]
+    fn read<T: Copy>(self, offset: usize) -> Option<T> {
+        if offset == MISSING as usize {
+            return None;
+        }
+        // SAFETY: the verifier knows the type and has checked the offset; memory
+        // that is not there reads as zero. Volatile, so that the compiler makes one
+        // load of the field's own size of it.
+        Some(unsafe { (self.0.wrapping_add(offset as u64) as *const T).read_volatile() })
+    }
+
+    #[inline(always)]
+    fn follow(self, offset: usize) -> Option<Self> {
+        let pointer: u64 = self.read(offset)?;
+        (pointer != 0).then_some(Self(pointer))
+    }
+
+    #[inline(always)]
+    fn address(self) -> Address {
+        Address(self.0)
+    }
+}
+
+/// The first bytes of a structure, read at once: several fields for the price of
+/// one. They lie in a map, since stacks have no room for them.
+pub struct Head {
+    of: Address,
+    words: *const HeadWords,
+}
+
+/// What [`Head`] is read into.
+pub type HeadWords = [u64; HEAD_WORDS];
+
+/// Holds what is read of `struct file` and `struct inode` from 5.10 on.
+const HEAD_WORDS: usize = 10;
+
+impl Head {
+    /// Zeros where the memory is not there.
+    ///
+    /// # Safety
+    /// `words` must stay valid for as long as this lives.
+    #[inline(always)]
+    pub unsafe fn read_to(words: *mut HeadWords, address: Address) -> Self {
+        // SAFETY: as in `Address::read`.
+        unsafe { raw_read_kernel(words.cast(), size_of::<HeadWords>() as u32, address.0 as *const _) };
+        Self { of: address, words }
+    }
+
+    /// A field, wherever it lies.
+    #[inline(always)]
+    pub fn read<T: Copy>(&self, offset: usize) -> Option<T> {
+        if offset > HEAD_WORDS * 8 - size_of::<T>() {
+            return self.of.read(offset);
+        }
+        // SAFETY: within the words, all of which the helper has written; every `T`
+        // used here is valid for any bytes. Volatile, for one load at a place that is
+        // a constant to the verifier only.
+        Some(unsafe { self.words.cast::<u8>().add(offset).cast::<T>().read_volatile() })
+    }
+
+    /// A pointer member; null when it cannot be read, as [`Address::pointer`].
+    #[inline(always)]
+    pub fn pointer(&self, offset: usize) -> Address {
+        Address(self.read(offset).unwrap_or(0))
     }
 }
 

@@ -10,7 +10,7 @@ use aya_ebpf::{
 use sensor_types::{
     act::Act,
     counters::Counters,
-    file::{FileId, UNCHANGED},
+    file::{FileId, OpenRecord, UNCHANGED},
     network::Destination,
     policy::{Form, Offsets, Settings},
     session::{Program, Session},
@@ -18,7 +18,7 @@ use sensor_types::{
     syscall::{CALLS as CALL_COUNT, Jump},
 };
 
-use crate::kernel::Address;
+use crate::kernel::{Address, HeadWords};
 
 /// Process, credential and network records: a flood of opens cannot push them
 /// out. The daemon sets the size before load.
@@ -28,6 +28,35 @@ pub static PROCESS_RING: RingBuf = RingBuf::with_byte_size(4 * 1024 * 1024, 0);
 /// File records. The daemon sets the size before load.
 #[map]
 pub static FILE_RING: RingBuf = RingBuf::with_byte_size(8 * 1024 * 1024, 0);
+
+/// Where the programs of opens write a record, each at a [`Place`] of its own.
+#[map]
+pub static OPENING: PerCpuArray<Opening> = PerCpuArray::with_max_entries(Place::Interpreter as u32 + 1, 0);
+
+/// Entry of [`OPENING`].
+#[repr(C)]
+#[derive(Clone, Copy)]
+pub struct Opening {
+    pub record: OpenRecord,
+    /// For `struct file`, then for its inode.
+    pub head: HeadWords,
+}
+
+/// A place in [`OPENING`]. One for each program: on a preemptible kernel one may
+/// run while another waits on the same processor; the kernel lets no program run
+/// while it waits itself.
+#[derive(Clone, Copy)]
+pub enum Place {
+    /// All that run on the way out of system calls: they are one program to the
+    /// kernel.
+    WayOut,
+    ByName,
+    ByHandle,
+    Truncate,
+    Receive,
+    Mapping,
+    Interpreter,
+}
 
 /// Indexed by [`Act`].
 #[map]

@@ -3,7 +3,7 @@
 use sensor_types::span::{COMPONENT_MAX, CUT, Span, UNREACHABLE, UNREADABLE, WALKED};
 
 use crate::{
-    kernel::{Address, copy_kernel_str, hidden, try_copy_kernel_str},
+    kernel::{Address, Head, copy_kernel_str, hidden, try_copy_kernel_str},
     maps::offset,
     mask::{all_if_equal, all_if_less, all_if_negative, bit, choose},
 };
@@ -31,6 +31,12 @@ impl Path {
             mnt: file.follow(offset!(file_path_mnt))?,
             dentry: file.follow(offset!(file_path_dentry))?,
         })
+    }
+
+    /// The same of its first bytes.
+    #[inline(always)]
+    pub fn of_head(file: &Head) -> Self {
+        Self { mnt: file.pointer(offset!(file_path_mnt)), dentry: file.pointer(offset!(file_path_dentry)) }
     }
 
     /// What a `struct path` in the kernel's memory says.
@@ -336,6 +342,17 @@ pub unsafe fn walk_base(path: Option<Path>, span: *mut Span, to: *mut u8, room: 
         // SAFETY: as the caller promises.
         None => unsafe { span.write(Span { flags: UNREADABLE, ..Span::EMPTY }) },
     }
+}
+
+/// How many bytes of a string are in the record.
+///
+/// # Safety
+/// `span` must be valid for reading.
+#[inline(always)]
+pub unsafe fn written(span: *const Span) -> u64 {
+    // SAFETY: valid as the caller promises; volatile for the same reason as in
+    // `Path::write`.
+    u64::from(unsafe { (&raw const (*span).length).read_volatile() })
 }
 
 /// Whether a string in the record has to be written again with more room.

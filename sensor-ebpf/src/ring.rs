@@ -7,7 +7,7 @@ use aya_ebpf::{
 };
 use sensor_types::{act::Act, counters::Counters};
 
-use crate::maps::COUNTERS;
+use crate::{kernel::at_most, maps::COUNTERS};
 
 /// Why an act did not become a record.
 pub enum Lost {
@@ -90,6 +90,19 @@ impl<T: 'static> Reserved<T> {
     fn discard(self) {
         self.0.discard(u64::from(BPF_RB_NO_WAKEUP));
     }
+}
+
+/// Hands over the first bytes of a record that was written elsewhere, because only
+/// then it is known how many there are: a reservation's size must be a constant.
+///
+/// # Safety
+/// `record` must be valid for reading `most` bytes, and `size` of them written.
+#[inline(always)]
+pub unsafe fn output(ring: &'static RingBuf, record: *const u8, size: u64, most: usize) -> Result<(), Lost> {
+    let size = at_most(size, most).ok_or(Lost::Unreadable)?;
+    // SAFETY: as the caller promises.
+    let bytes = unsafe { core::slice::from_raw_parts(record, size) };
+    ring.output::<[u8]>(bytes, u64::from(BPF_RB_NO_WAKEUP)).map_err(|_| Lost::RingFull)
 }
 
 /// Writes a record in its small size, and in its large one if that did not do.

@@ -68,45 +68,18 @@ pub struct Open {
     pub base: Span,
 }
 
-/// Room for an ordinary path.
+/// Room for any open: written elsewhere, of which what is used goes into the ring.
 #[repr(C)]
-pub struct OpenSmall {
+#[derive(Clone, Copy)]
+pub struct OpenRecord {
     /// The fixed part.
     pub open: Open,
-    /// See [`Open::path`].
-    pub path: [u8; 320],
+    /// [`Open::path`] and, before it, [`Open::base`].
+    pub text: [u8; OPEN_TEXT_MAX],
 }
 
-/// Room for the longest path.
-#[repr(C)]
-pub struct OpenLarge {
-    /// The fixed part.
-    pub open: Open,
-    /// See [`Open::path`].
-    pub path: [u8; PATH_MAX + COMPONENT_MAX],
-}
-
-/// Room for a failure with ordinary paths.
-#[repr(C)]
-pub struct OpenFailedSmall {
-    /// The fixed part.
-    pub open: Open,
-    /// See [`Open::path`].
-    pub path: [u8; 320],
-    /// See [`Open::base`].
-    pub base: [u8; 320],
-}
-
-/// Room for a failure with the longest paths.
-#[repr(C)]
-pub struct OpenFailedLarge {
-    /// The fixed part.
-    pub open: Open,
-    /// See [`Open::path`].
-    pub path: [u8; PATH_MAX],
-    /// See [`Open::base`].
-    pub base: [u8; PATH_MAX + COMPONENT_MAX],
-}
+/// Most bytes of text in an [`OpenRecord`].
+pub const OPEN_TEXT_MAX: usize = PATH_MAX + COMPONENT_MAX + PATH_MAX;
 
 /// [`Change::flags`] of a link: a symbolic one.
 pub const SYMBOLIC: u32 = 1;

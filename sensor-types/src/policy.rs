@@ -32,6 +32,9 @@ pub struct Settings {
     /// full length, fewer datagrams of one sendmmsg are looked at, and long names
     /// of changed objects are counted only.
     pub patient: u32,
+    /// 1: the verifier gives the running task a type, so that programs may load from
+    /// it without a helper.
+    pub typed: u32,
     /// The functions whose parameters differ between kernels.
     pub forms: Forms,
 }
@@ -47,6 +50,7 @@ impl Settings {
         notice_logins: 0,
         io_uring_operation: MISSING,
         patient: 0,
+        typed: 0,
         forms: Forms::NONE,
     };
 }

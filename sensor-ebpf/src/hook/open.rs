@@ -12,19 +12,16 @@ use sensor_types::{
 
 use super::{
     io_uring::is_worker,
-    opened::{
-        Opened, TRUNCATE_FLAGS, counted, counted_success, file_of, recorded, succeeded, truncated_large,
-        truncated_small,
-    },
+    opened::{Opened, TRUNCATE_FLAGS, counted, counted_success, file_of, recorded, succeeded, truncated},
     syscall::SystemCall,
     user_path::{AT_FDCWD, Name},
 };
 use crate::{
     identity::Current,
-    kernel::Address,
-    maps::{argument, form, offset, result_of},
+    kernel::{Address, Known},
+    maps::{Place, argument, form, offset, result_of, setting},
     path::Path,
-    ring::{Lost, count, in_two_sizes},
+    ring::{Lost, count},
 };
 
 /// `O_WRONLY | O_CREAT | O_TRUNC`, which is what creat(2) means.
@@ -63,7 +60,12 @@ fn open_by_name(ctx: FExitContext) -> i32 {
     let name = Address(ctx.arg::<u64>(1)).pointer(offset!(filename_name));
     counted(
         current,
-        &from_kernel(argument(&ctx, 3) as i64, Name::kernel(ctx.arg::<u64>(0) as i32, name), flags),
+        &from_kernel(
+            Place::ByName,
+            argument(&ctx, 3) as i64,
+            Name::kernel(ctx.arg::<u64>(0) as i32, name),
+            flags,
+        ),
     );
     0
 }
@@ -76,17 +78,18 @@ fn open_by_name(ctx: FExitContext) -> i32 {
 fn open_by_handle(ctx: FExitContext) -> i32 {
     let Some(current) = Current::get() else { return 0 };
     let result = result_of(&ctx, form!(do_file_open_root)) as i64;
-    counted(current, &from_kernel(result, Name::NONE, 0));
+    counted(current, &from_kernel(Place::ByHandle, result, Name::NONE, 0));
     0
 }
 
 /// The kernel's result of an open: a pointer or an error number in its place.
 #[inline(always)]
-fn from_kernel(result: i64, name: Name, flags: u32) -> Opened {
+fn from_kernel(place: Place, result: i64, name: Name, flags: u32) -> Opened {
     const MAX_ERRNO: i64 = 4095;
     let failed = result < 0 && result >= -MAX_ERRNO;
     Opened {
         act: Act::Open,
+        place,
         result: if failed { result } else { 0 },
         file: Address(if failed { 0 } else { result as u64 }),
         name,
@@ -105,9 +108,7 @@ fn truncate(ctx: FExitContext) -> i32 {
     let Some(current) = Current::get() else { return 0 };
     let path = Path::of_path(Address(ctx.arg(0)));
     let result = ctx.arg::<i64>(2) as i32;
-    let outcome = current.check_policy().and_then(|()| {
-        in_two_sizes(|| truncated_small(current, path, result), || truncated_large(current, path, result))
-    });
+    let outcome = current.check_policy().and_then(|()| truncated(current, path, result));
     count(Act::Open, &outcome);
     0
 }
@@ -121,7 +122,7 @@ fn file_receive(ctx: FExitContext) -> i32 {
     let Some(current) = Current::get() else { return 0 };
     let result = i64::from(ctx.arg::<u64>(1) as i32);
     if result == 0 {
-        counted_success(current, &given(Act::FileReceive, Address(ctx.arg(0)), FROM_KERNEL));
+        counted_success(current, &given(Act::FileReceive, Place::Receive, Address(ctx.arg(0)), FROM_KERNEL));
     }
     0
 }
@@ -134,7 +135,7 @@ fn exec_mapping(ctx: FExitContext) -> i32 {
         return 0;
     }
     let Some(current) = Current::get() else { return 0 };
-    mapped(current, file, FROM_KERNEL);
+    mapped(current, Place::Mapping, file, FROM_KERNEL);
     0
 }
 
@@ -152,23 +153,26 @@ fn interpreter(ctx: FExitContext) -> i32 {
         return 0;
     }
     let Some(file) = binprm.follow(offset!(binprm_file)) else { return 0 };
-    count(Act::Interpreter, &succeeded(current, &given(Act::Interpreter, file, FROM_KERNEL)));
+    count(
+        Act::Interpreter,
+        &succeeded(current, &given(Act::Interpreter, Place::Interpreter, file, FROM_KERNEL)),
+    );
     0
 }
 
 /// A file that a process was given.
 #[inline(always)]
-fn given(act: Act, file: Address, source: u32) -> Opened {
-    Opened { act, result: 0, file, name: Name::NONE, flags: 0, source, marks: 0 }
+fn given(act: Act, place: Place, file: Address, source: u32) -> Opened {
+    Opened { act, place, result: 0, file, name: Name::NONE, flags: 0, source, marks: 0 }
 }
 
 /// Records a mapping of code, if the file is an odd one.
 #[inline(always)]
-fn mapped(current: Current, file: Address, source: u32) {
+fn mapped(current: Current, place: Place, file: Address, source: u32) {
     if is_own_image(current, file) || is_odd(current, file) != Some(true) {
         return;
     }
-    counted_success(current, &given(Act::ExecMapping, file, source));
+    counted_success(current, &given(Act::ExecMapping, place, file, source));
 }
 
 /// The program's own image is in its exec event.
@@ -212,6 +216,7 @@ fn call_open(ctx: BtfTracePointContext) -> i32 {
         let (name, flags) = asked(&call);
         let mut opened = Opened {
             act: Act::Open,
+            place: Place::WayOut,
             result: call.result,
             file: Address::NULL,
             name,
@@ -221,7 +226,13 @@ fn call_open(ctx: BtfTracePointContext) -> i32 {
         };
         // A truncate gives no descriptor to look behind.
         if call.result >= 0 && call.call != Call::Truncate as u8 {
-            opened.file = file_of(current.task, call.result as u32).ok_or(Lost::Unreadable)?;
+            let number = call.result as u32;
+            let file = if setting!(typed) == 1 {
+                file_of(Known::current_task(), number)
+            } else {
+                file_of(current.task, number)
+            };
+            opened.file = file.ok_or(Lost::Unreadable)?;
         }
         recorded(current, &opened)
     });
@@ -256,7 +267,7 @@ fn call_mapping(ctx: BtfTracePointContext) -> i32 {
     }
     let Some(current) = Current::get() else { return 0 };
     if let Some(file) = file_of(current.task, descriptor as u32) {
-        mapped(current, file, FROM_DESCRIPTOR);
+        mapped(current, Place::WayOut, file, FROM_DESCRIPTOR);
     }
     0
 }
@@ -280,7 +291,7 @@ fn call_receive(ctx: BtfTracePointContext) -> i32 {
 #[inline(never)]
 fn received(current: Current, descriptor: u32) -> u32 {
     if let Some(file) = file_of(current.task, descriptor) {
-        counted_success(current, &given(Act::FileReceive, file, FROM_DESCRIPTOR));
+        counted_success(current, &given(Act::FileReceive, Place::WayOut, file, FROM_DESCRIPTOR));
     }
     0
 }

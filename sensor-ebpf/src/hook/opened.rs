@@ -4,20 +4,17 @@ use core::mem::offset_of;
 
 use sensor_types::{
     act::Act,
-    file::{
-        FROM_KERNEL, FROM_KERNEL_COPY, FROM_USER, FileId, Open, OpenFailedLarge, OpenFailedSmall, OpenLarge,
-        OpenSmall,
-    },
-    span::{COMPONENT_MAX, SHORT_COMPONENT_MAX},
+    file::{FROM_KERNEL, FROM_KERNEL_COPY, FROM_USER, FileId, Open, OpenRecord},
+    span::{COMPONENT_MAX, PATH_MAX},
 };
 
 use super::user_path::Name;
 use crate::{
     identity::Current,
-    kernel::{Address, blank, put},
-    maps::{FILE_RING, offset},
-    path::{Path, is_cut, locate, walk},
-    ring::{Lost, count, in_two_sizes, reserve},
+    kernel::{Address, Head, HeadWords, Object, at_most, blank, put},
+    maps::{FILE_RING, OPENING, Opening, Place, offset},
+    path::{Path, locate, walk, written},
+    ring::{Lost, count, output},
 };
 
 /// `O_WRONLY | O_TRUNC`, as which truncate(2) is recorded.
@@ -27,6 +24,8 @@ pub const TRUNCATE_FLAGS: u32 = 0o1001;
 #[derive(Clone, Copy)]
 pub struct Opened {
     pub act: Act,
+    /// Of the program that records it.
+    pub place: Place,
     /// 0 or more, or the negative error number.
     pub result: i64,
     /// `struct file`; null where there is none, as after a failure.
@@ -43,21 +42,7 @@ pub struct Opened {
 /// Records an act.
 #[inline(always)]
 pub fn recorded(current: Current, opened: &Opened) -> Result<(), Lost> {
-    if opened.file.is_null() {
-        let small = || match opened.name.first_byte() {
-            Some(b'/') => failed_absolute(current, opened),
-            _ => failed_small(current, opened),
-        };
-        in_two_sizes(small, || failed_large(current, opened))
-    } else {
-        succeeded(current, opened)
-    }
-}
-
-/// Records an act that gave a file.
-#[inline(always)]
-pub fn succeeded(current: Current, opened: &Opened) -> Result<(), Lost> {
-    in_two_sizes(|| succeeded_small(current, opened), || succeeded_large(current, opened))
+    if opened.file.is_null() { failed(current, opened) } else { succeeded(current, opened) }
 }
 
 #[inline(always)]
@@ -72,12 +57,13 @@ pub fn counted_success(current: Current, opened: &Opened) {
 
 /// `current->files->fdt->fd[number]`
 #[inline(always)]
-pub fn file_of(task: Address, number: u32) -> Option<Address> {
+pub fn file_of<Task: Object>(task: Task, number: u32) -> Option<Address> {
     let fdt = task.follow(offset!(task_files))?.follow(offset!(files_fdt))?;
     if number >= fdt.read::<u32>(offset!(fdtable_max_fds))? {
         return None;
     }
-    fdt.follow(offset!(fdtable_fd))?.follow(number as usize * size_of::<u64>())
+    let files: u64 = fdt.read(offset!(fdtable_fd))?;
+    Address(files).follow(number as usize * size_of::<u64>())
 }
 
 /// Which file it is.
@@ -98,30 +84,21 @@ pub fn inode_id(inode: Address) -> Option<FileId> {
     })
 }
 
-/// The fixed part of a record.
+/// The same in one read.
 ///
 /// # Safety
-/// `open` must be valid for writing.
+/// `words` must be valid for writing.
 #[inline(always)]
-unsafe fn write_fixed(open: *mut Open, current: Current, opened: &Opened) -> Result<(), Lost> {
-    // SAFETY: valid as the caller promises.
-    unsafe {
-        write_act(open, opened);
-        current.write_header(&raw mut (*open).header, opened.act)
-    }
-}
-
-/// The same where two paths are walked, which leaves the stack no room.
-///
-/// # Safety
-/// `open` must be valid for writing.
-#[inline(always)]
-unsafe fn write_quiet(open: *mut Open, current: Current, opened: &Opened) -> Result<(), Lost> {
-    // SAFETY: valid as the caller promises.
-    unsafe {
-        write_act(open, opened);
-        current.write_quiet_header(&raw mut (*open).header, opened.act)
-    }
+unsafe fn whole_inode_id(words: *mut HeadWords, inode: Address) -> Option<FileId> {
+    // SAFETY: as the caller promises.
+    let head = unsafe { Head::read_to(words, inode) };
+    Some(FileId {
+        inode: head.read(offset!(inode_ino))?,
+        device: head.pointer(offset!(inode_sb)).read(offset!(super_block_dev))?,
+        mode: u32::from(head.read::<u16>(offset!(inode_mode))?),
+        links: head.read(offset!(inode_nlink))?,
+        reserved: 0,
+    })
 }
 
 /// # Safety
@@ -138,140 +115,154 @@ unsafe fn write_act(open: *mut Open, opened: &Opened) {
     }
 }
 
-/// One size of record for an act that gave a file.
-macro_rules! succeeded {
-    ($name:ident, $record:ident, $component:expr) => {
-        /// `Ok(false)`: the path did not fit, nothing was recorded.
-        #[inline(always)]
-        pub fn $name(current: Current, opened: &Opened) -> Result<bool, Lost> {
-            let file = opened.file;
-            let mut record = reserve::<$record>(&FILE_RING)?;
-            let all = record.as_mut_ptr();
-            // SAFETY: `all` points to the reserved record, and the path is
-            // written into the array made for it, with that array's size.
-            let (fixed, cut) = unsafe {
-                let open = &raw mut (*all).open;
-                let path = &raw mut (*open).path;
-                walk(
-                    Path::of_file(file),
-                    path,
-                    (&raw mut (*all).path).cast(),
-                    size_of_val(&(*all).path),
-                    $component,
-                );
-                locate(path, offset_of!($record, path));
-                blank(&raw mut (*open).base);
-                put(&raw mut (*open).file, file_id(file));
-                (*open).file_mode = file.read(offset!(file_mode)).unwrap_or(0);
-                let fixed = write_fixed(open, current, opened);
-                (*open).flags |= file.read::<u32>(offset!(file_flags)).unwrap_or(0);
-                (fixed, is_cut(path))
-            };
-            record.finish_sized::<OpenLarge>(fixed, cut)
-        }
-    };
+/// Where the record of an act is written.
+#[inline(always)]
+fn opening(place: Place) -> Result<*mut Opening, Lost> {
+    OPENING.get_ptr_mut(place as u32).ok_or(Lost::Unreadable)
 }
 
-succeeded!(succeeded_small, OpenSmall, SHORT_COMPONENT_MAX);
-succeeded!(succeeded_large, OpenLarge, COMPONENT_MAX);
+/// Hands over a record with so many bytes of text.
+///
+/// # Safety
+/// `all` must be an entry of [`OPENING`], and so much of its record written.
+#[inline(always)]
+unsafe fn hand_over(all: *const Opening, text: u64) -> Result<(), Lost> {
+    // SAFETY: as the caller promises.
+    unsafe { output(&FILE_RING, all.cast(), (TEXT as u64).wrapping_add(text), size_of::<OpenRecord>()) }
+}
 
-/// One size of record for a truncate by path.
-macro_rules! truncated {
-    ($name:ident, $record:ident, $component:expr) => {
-        /// `Ok(false)`: the path did not fit, nothing was recorded.
-        #[inline(always)]
-        pub fn $name(current: Current, path: Option<Path>, result: i32) -> Result<bool, Lost> {
-            let mut record = reserve::<$record>(&FILE_RING)?;
-            let all = record.as_mut_ptr();
-            // SAFETY: as in `succeeded`.
-            let (header, cut) = unsafe {
-                let open = &raw mut (*all).open;
-                let text = &raw mut (*open).path;
-                walk(path, text, (&raw mut (*all).path).cast(), size_of_val(&(*all).path), $component);
-                locate(text, offset_of!($record, path));
-                blank(&raw mut (*open).base);
-                let inode = path.and_then(|path| path.dentry.follow(offset!(dentry_inode)));
-                put(&raw mut (*open).file, inode.and_then(|inode| inode_id(inode)));
-                (*open).file_mode = FMODE_WRITE;
-                (*open).result = result;
-                (*open).flags = TRUNCATE_FLAGS;
-                (*open).source = FROM_KERNEL;
-                (*open).marks = 0;
-                (*open).reserved = 0;
-                (current.write_header(&raw mut (*open).header, Act::Open), is_cut(text))
-            };
-            record.finish_sized::<OpenLarge>(header, cut)
-        }
-    };
+/// Where a record's text begins.
+const TEXT: usize = offset_of!(OpenRecord, text);
+/// Room for a walk.
+const WALK: usize = PATH_MAX + COMPONENT_MAX;
+
+/// Records an act that gave a file.
+#[inline(always)]
+pub fn succeeded(current: Current, opened: &Opened) -> Result<(), Lost> {
+    let all = opening(opened.place)?;
+    // SAFETY: `all` points to this program's own record; the path is written
+    // where its text has room for it.
+    unsafe {
+        let open = &raw mut (*all).record.open;
+        let path = &raw mut (*open).path;
+        write_act(open, opened);
+        let at = write_file(all, opened.file);
+        walk(Some(at), path, (&raw mut (*all).record.text).cast(), WALK, COMPONENT_MAX);
+        locate(path, TEXT);
+        blank(&raw mut (*open).base);
+        current.write_header(&raw mut (*open).header, opened.act)?;
+        hand_over(all, written(path))
+    }
+}
+
+/// What a record has of its file; tells where that is.
+///
+/// # Safety
+/// `all` must be an entry of [`OPENING`].
+#[inline(always)]
+unsafe fn write_file(all: *mut Opening, file: Address) -> Path {
+    // SAFETY: valid as the caller promises.
+    unsafe {
+        let (open, words) = (&raw mut (*all).record.open, &raw mut (*all).head);
+        let head = Head::read_to(words, file);
+        let path = Path::of_head(&head);
+        let inode = head.pointer(offset!(file_inode));
+        (*open).file_mode = head.read(offset!(file_mode)).unwrap_or(0);
+        (*open).flags |= head.read::<u32>(offset!(file_flags)).unwrap_or(0);
+        put(&raw mut (*open).file, whole_inode_id(words, inode));
+        path
+    }
+}
+
+/// Records a truncate by path.
+#[inline(always)]
+pub fn truncated(current: Current, path: Option<Path>, result: i32) -> Result<(), Lost> {
+    let all = opening(Place::Truncate)?;
+    // SAFETY: as in `succeeded`.
+    unsafe {
+        let open = &raw mut (*all).record.open;
+        let text = &raw mut (*open).path;
+        walk(path, text, (&raw mut (*all).record.text).cast(), WALK, COMPONENT_MAX);
+        locate(text, TEXT);
+        blank(&raw mut (*open).base);
+        let inode = path.and_then(|path| path.dentry.follow(offset!(dentry_inode)));
+        let words = &raw mut (*all).head;
+        put(&raw mut (*open).file, inode.and_then(|inode| whole_inode_id(words, inode)));
+        (*open).file_mode = FMODE_WRITE;
+        (*open).result = result;
+        (*open).flags = TRUNCATE_FLAGS;
+        (*open).source = FROM_KERNEL;
+        (*open).marks = 0;
+        (*open).reserved = 0;
+        current.write_header(&raw mut (*open).header, Act::Open)?;
+        hand_over(all, written(text))
+    }
 }
 
 /// `FMODE_WRITE` of linux/fs.h.
 const FMODE_WRITE: u32 = 2;
 
-truncated!(truncated_small, OpenSmall, SHORT_COMPONENT_MAX);
-truncated!(truncated_large, OpenLarge, COMPONENT_MAX);
-
-/// Where a name that led to nothing is from.
+/// Records an act of which there is only the name.
 #[inline(always)]
-fn source_of_name(opened: &Opened) -> u32 {
-    if opened.name.in_kernel { FROM_KERNEL_COPY } else { FROM_USER }
+fn failed(current: Current, opened: &Opened) -> Result<(), Lost> {
+    match opened.name.first_byte() {
+        Some(b'/') if failed_absolute(current, opened)? => Ok(()),
+        _ => failed_relative(current, opened),
+    }
 }
 
-/// The usual failure, a search along absolute paths: without room for a
-/// directory. `Ok(false)`: the path did not fit, or is relative by now.
+/// The usual failure, a search along absolute paths: without a walk to a
+/// directory. `Ok(false)`: the name is relative by now.
 #[inline(always)]
 fn failed_absolute(current: Current, opened: &Opened) -> Result<bool, Lost> {
-    let mut record = reserve::<OpenSmall>(&FILE_RING)?;
-    let all = record.as_mut_ptr();
-    // SAFETY: `all` points to the reserved record, and the path is written
-    // into the array made for it, with that array's size.
-    let (fixed, unfit) = unsafe {
-        let open = &raw mut (*all).open;
-        let text: *mut u8 = (&raw mut (*all).path).cast();
+    let all = opening(opened.place)?;
+    // SAFETY: as in `succeeded`.
+    unsafe {
+        let open = &raw mut (*all).record.open;
+        let text: *mut u8 = (&raw mut (*all).record.text).cast();
         let path = &raw mut (*open).path;
-        opened.name.write(path, text, size_of_val(&(*all).path));
-        locate(path, offset_of!(OpenSmall, path));
+        opened.name.write(path, text, PATH_MAX);
+        if *text != b'/' {
+            return Ok(false);
+        }
+        locate(path, TEXT);
         blank(&raw mut (*open).base);
+        write_failed(open, current, opened)?;
+        hand_over(all, written(path)).map(|()| true)
+    }
+}
+
+#[inline(always)]
+fn failed_relative(current: Current, opened: &Opened) -> Result<(), Lost> {
+    let all = opening(opened.place)?;
+    // SAFETY: as in `succeeded`; the name begins behind the directory, which is no
+    // longer than its room.
+    unsafe {
+        let open = &raw mut (*all).record.open;
+        let text: *mut u8 = (&raw mut (*all).record.text).cast();
+        let (path, base) = (&raw mut (*open).path, &raw mut (*open).base);
+        opened.name.write_base(current, (base, text, WALK));
+        let start = at_most(written(base), WALK).ok_or(Lost::Unreadable)?;
+        opened.name.write(path, text.add(start), PATH_MAX);
+        locate(base, TEXT);
+        locate(path, TEXT + start);
+        write_failed(open, current, opened)?;
+        hand_over(all, (start as u64).wrapping_add(written(path)))
+    }
+}
+
+/// What a failure's record has beside names.
+///
+/// # Safety
+/// `open` must be valid for writing.
+#[inline(always)]
+unsafe fn write_failed(open: *mut Open, current: Current, opened: &Opened) -> Result<(), Lost> {
+    // SAFETY: valid as the caller promises.
+    unsafe {
         blank(&raw mut (*open).file);
         (*open).file_mode = 0;
-        let fixed = write_quiet(open, current, opened);
-        (*open).source = source_of_name(opened);
-        (fixed, is_cut(path) || *text != b'/')
-    };
-    record.finish_sized::<OpenFailedLarge>(fixed, unfit)
+        write_act(open, opened);
+        (*open).source = if opened.name.in_kernel { FROM_KERNEL_COPY } else { FROM_USER };
+        current.write_header(&raw mut (*open).header, opened.act)
+    }
 }
-
-/// One size of record for an act of which there is only the name.
-macro_rules! failed {
-    ($name:ident, $record:ident, $component:expr) => {
-        /// `Ok(false)`: a path did not fit, nothing was recorded.
-        #[inline(always)]
-        pub fn $name(current: Current, opened: &Opened) -> Result<bool, Lost> {
-            let mut record = reserve::<$record>(&FILE_RING)?;
-            let all = record.as_mut_ptr();
-            // SAFETY: `all` points to the reserved record, and the paths are
-            // written into the arrays made for them, with those arrays' sizes.
-            let (fixed, cut) = unsafe {
-                let open = &raw mut (*all).open;
-                let (path, base) = (&raw mut (*open).path, &raw mut (*open).base);
-                opened.name.write_with_base(
-                    current,
-                    (path, (&raw mut (*all).path).cast(), size_of_val(&(*all).path)),
-                    (base, (&raw mut (*all).base).cast(), size_of_val(&(*all).base)),
-                    $component,
-                );
-                locate(path, offset_of!($record, path));
-                locate(base, offset_of!($record, base));
-                blank(&raw mut (*open).file);
-                (*open).file_mode = 0;
-                let fixed = write_quiet(open, current, opened);
-                (*open).source = source_of_name(opened);
-                (fixed, is_cut(path) | is_cut(base))
-            };
-            record.finish_sized::<OpenFailedLarge>(fixed, cut)
-        }
-    };
-}
-
-failed!(failed_small, OpenFailedSmall, SHORT_COMPONENT_MAX);
-failed!(failed_large, OpenFailedLarge, COMPONENT_MAX);

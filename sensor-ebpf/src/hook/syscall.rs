@@ -1,11 +1,14 @@
 //! The way out of system calls, for what no trampoline tells.
 
-use aya_ebpf::{bindings::pt_regs, macros::btf_tracepoint, programs::BtfTracePointContext};
+use aya_ebpf::{
+    bindings::pt_regs, helpers::generated::bpf_get_current_task, macros::btf_tracepoint,
+    programs::BtfTracePointContext,
+};
 use sensor_types::syscall::CALLS as CALL_COUNT;
 
 use crate::{
-    kernel::{Address, hidden},
-    maps::{CALLS, JUMPS, offset},
+    kernel::{Address, Known, Object as _, hidden},
+    maps::{CALLS, JUMPS, offset, setting},
 };
 
 /// `TS_COMPAT` of `thread_info.status`: the call came through the 32-bit
@@ -93,7 +96,12 @@ fn calls(number: u64) -> u32 {
 
 #[inline(always)]
 fn is_compat() -> bool {
-    // SAFETY: the helper has no preconditions.
-    let task = Address(unsafe { aya_ebpf::helpers::generated::bpf_get_current_task() });
-    task.read::<u32>(offset!(task_thread_info_status)).unwrap_or(0) & TS_COMPAT != 0
+    let status: Option<u32> = if setting!(typed) == 1 {
+        Known::current_task().read(offset!(task_thread_info_status))
+    } else {
+        // SAFETY: the helper has no preconditions.
+        let task = Address(unsafe { bpf_get_current_task() });
+        task.read(offset!(task_thread_info_status))
+    };
+    status.unwrap_or(0) & TS_COMPAT != 0
 }

@@ -1,7 +1,7 @@
 //! Names that callers gave: read where the caller has them, or from the copy
 //! the kernel made.
 
-use sensor_types::span::Span;
+use sensor_types::span::{COMPONENT_MAX, Span};
 
 use super::opened::file_of;
 use crate::{
@@ -83,6 +83,16 @@ impl Name {
             // SAFETY: as the caller promises.
             unsafe { blank(base.0) };
         }
+    }
+
+    /// Writes the directory that a relative name starts from.
+    ///
+    /// # Safety
+    /// The target must be valid.
+    #[inline(always)]
+    pub unsafe fn write_base(&self, current: Current, base: Target) {
+        // SAFETY: as the caller promises.
+        unsafe { walk_base(self.start(current), base.0, base.1, base.2, COMPONENT_MAX) };
     }
 
     /// Where a relative name starts.

@@ -26,7 +26,7 @@ macro_rules! switches {
                 Self {
                     $($key: true,)+
                     process_ring_bytes: 4 * 1024 * 1024,
-                    file_ring_bytes: 16 * 1024 * 1024,
+                    file_ring_bytes: 8 * 1024 * 1024,
                 }
             }
         }

@@ -26,6 +26,7 @@ mod kind {
     pub const STRUCT: u32 = 4;
     pub const UNION: u32 = 5;
     pub const ENUM: u32 = 6;
+    pub const FWD: u32 = 7;
     pub const TYPEDEF: u32 = 8;
     pub const VOLATILE: u32 = 9;
     pub const CONST: u32 = 10;
@@ -67,6 +68,11 @@ pub struct Btf {
     /// Where each type begins; type 1 is at index 0.
     types: Vec<u32>,
 }
+
+/// Bytes of `struct btf_header`.
+const HEADER: u32 = 24;
+/// Bytes of `struct btf_type`.
+const HEAD: usize = 12;
 
 /// The head of a type, `struct btf_type`.
 #[derive(Clone, Copy)]
@@ -113,6 +119,30 @@ impl Btf {
         Ok(btf)
     }
 
+    /// The same as BTF again, with all its ids, but of its types only functions and
+    /// type definitions, by whose names programs are attached; the others are empty.
+    /// For a reader that takes memory for each part of each type.
+    pub fn names(&self) -> Vec<u8> {
+        const EMPTY: [u32; 3] = [0, kind::FWD << 24, 0];
+        let strings = self.bytes.get(self.strings..).unwrap_or_default();
+        let length = |bytes: usize| u32::try_from(bytes).unwrap_or(u32::MAX);
+        let types = length(self.types.len() * HEAD);
+        let head = [u32::from(MAGIC) | 1 << 16, HEADER, 0, types, types, length(strings.len())];
+        let mut names = Vec::with_capacity(HEADER as usize + self.types.len() * HEAD + strings.len());
+        names.extend(head.into_iter().flat_map(u32::to_ne_bytes));
+        for &at in &self.types {
+            let at = at as usize;
+            let is_named =
+                self.head_at(at).is_some_and(|head| [kind::FUNC, kind::TYPEDEF].contains(&head.kind));
+            match self.bytes.get(at..at + HEAD).filter(|_| is_named) {
+                Some(head) => names.extend_from_slice(head),
+                None => names.extend(EMPTY.into_iter().flat_map(u32::to_ne_bytes)),
+            }
+        }
+        names.extend_from_slice(strings);
+        names
+    }
+
     fn head_at(&self, at: usize) -> Option<Type> {
         let info = u32_at(&self.bytes, at + 4)?;
         Some(Type {
@@ -121,7 +151,7 @@ impl Btf {
             count: info & 0xffff,
             kind_flag: info >> 31 == 1,
             size_or_type: u32_at(&self.bytes, at + 8)?,
-            body: at + 12,
+            body: at + HEAD,
         })
     }
 
@@ -350,6 +380,19 @@ mod tests {
             .map(|(field, _)| field)
             .collect();
         assert!(missing.is_empty(), "{missing:?}");
+    }
+
+    #[test]
+    fn the_names_alone_give_the_same_ids() {
+        let Ok(btf) = Btf::read(Path::new(VMLINUX)) else { return };
+        let names = Btf::parse(btf.names()).unwrap();
+        for (kind, wanted) in [(kind::FUNC, "vfs_truncate"), (kind::TYPEDEF, "btf_trace_sys_exit")] {
+            let found = btf.find(kind, &[wanted]);
+            assert!(found[0].is_some(), "{wanted}");
+            assert_eq!(names.find(kind, &[wanted]), found, "{wanted}");
+        }
+        assert!(names.bytes.len() < btf.bytes.len());
+        aya::Btf::parse(&names.bytes, aya::Endianness::default()).unwrap();
     }
 
     #[test]

@@ -40,6 +40,7 @@ impl Findings {
         };
         let mut functions = places(functions);
         functions.extend(Forms::FUNCTIONS);
+        functions.push(TYPED_TASK);
         let tracepoints = places(tracepoints);
         Self {
             offsets: found.into_iter().map(|offset| offset.unwrap_or(MISSING)).collect(),
@@ -111,6 +112,7 @@ impl Findings {
             exit_says_group_dead: (exit >= 2).into(),
             io_uring_operation: self.io_uring_operation(),
             patient: (release() >= PATIENT_SINCE).into(),
+            typed: self.functions.contains_key(TYPED_TASK).into(),
             forms: Forms {
                 do_file_open_root: form("do_file_open_root"),
                 vfs_unlink: form("vfs_unlink"),
@@ -156,6 +158,9 @@ fn present(
 fn number(index: usize) -> u32 {
     u32::try_from(index).unwrap_or(MISSING)
 }
+/// The helper that gives the running task with its type.
+const TYPED_TASK: &str = "bpf_get_current_task_btf";
+
 /// Verifiers before this one remember fewer of the states they have seen, go
 /// through the same code again and again, and give up on the longest programs.
 const PATIENT_SINCE: (u32, u32) = (6, 12);

@@ -3,7 +3,7 @@
 use std::{io, path::Path};
 
 use aya::{
-    Ebpf, EbpfLoader,
+    Ebpf, EbpfLoader, Endianness,
     maps::{HashMap, MapData, PerCpuArray, RingBuf},
 };
 use aya_log::{EbpfLogger, Level};
@@ -121,8 +121,9 @@ pub struct LoadOptions {
 /// When the kernel does not allow it, or an act that the sensor should not do
 /// without cannot be recorded and `allow_degraded` is not set.
 pub fn load(config: &HooksConfig, options: LoadOptions) -> Result<Kernel, LoadError> {
-    let findings = Findings::of(&Btf::read(Path::new(btf::VMLINUX))?);
-    let types = aya::Btf::from_sys_fs().map_err(|error| LoadError::Refused(chain(&error)))?;
+    let btf = Btf::read(Path::new(btf::VMLINUX))?;
+    let findings = Findings::of(&btf);
+    let types = names(btf)?;
     let mut refused = Refused::new();
     loop {
         let choices = Choices::make(&findings, config.acts(), options.plan, &refused);
@@ -140,6 +141,14 @@ pub fn load(config: &HooksConfig, options: LoadOptions) -> Result<Kernel, LoadEr
             return Ok(kernel);
         }
     }
+}
+
+/// What the loader looks for in the kernel's types: all of them would take it
+/// 50 MB.
+fn names(btf: Btf) -> Result<aya::Btf, LoadError> {
+    let names = btf.names();
+    drop(btf);
+    aya::Btf::parse(&names, Endianness::default()).map_err(|error| LoadError::Refused(chain(&error)))
 }
 
 /// Loads and attaches what was chosen. `None`: trampolines are not to be had,
