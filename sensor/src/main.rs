@@ -7,13 +7,14 @@ mod config;
 mod decode;
 mod enrich;
 mod failure;
-mod filter;
+
 mod identity;
 mod log;
 mod logins;
 mod losses;
 mod observe;
 mod pipeline;
+mod policy;
 #[cfg(test)]
 mod replay;
 mod run;

@@ -15,7 +15,7 @@ use crate::{
     cli::RunArgs,
     config::Config,
     failure::Failure,
-    pipeline::{Pipeline, host_name},
+    pipeline::{self, Pipeline, host_name},
     source::{
         load::{self, LoadOptions},
         recording::Recorder,
@@ -87,7 +87,8 @@ async fn daemon(config: Config, args: &RunArgs) -> Result<(), Failure> {
             "the recording cannot be made ({error}); give another file with --record"
         ))
     })?;
-    let pipeline = Pipeline::start(&config, args.common.all, kernel, state, Arc::clone(&hub), recorder)?;
+    let policy = pipeline::policy(&config, args.common.all).map_err(Failure::config)?;
+    let pipeline = Pipeline::start(&config, policy, kernel, state, Arc::clone(&hub), recorder)?;
     tracing::info!(
         socket = %config.stream.socket.display(),
         epoch = pipeline.status.state.epoch,

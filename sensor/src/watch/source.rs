@@ -18,7 +18,7 @@ use crate::{
     client::{self, Unreachable, refused},
     config::Config,
     failure::Failure,
-    pipeline::Pipeline,
+    pipeline::{self, Pipeline},
     run::{origin, require_privilege},
     source::load::{self, LoadOptions},
     state::State,
@@ -137,6 +137,7 @@ impl Own {
             allow_degraded: true,
             plan: args.plan.plan,
         };
+        let policy = pipeline::policy(config, args.common.all).map_err(Failure::config)?;
         let kernel = load::load(&config.hooks, options)?;
         let state = State::passing();
         let hub =
@@ -145,7 +146,7 @@ impl Own {
         let events = hub
             .subscribe("watch".to_owned(), wanted)
             .map_err(|_| Failure::unavailable("the stream is full; please report this"))?;
-        let pipeline = Pipeline::start(config, args.common.all, kernel, state, hub, None)?;
+        let pipeline = Pipeline::start(config, policy, kernel, state, hub, None)?;
         Ok(Self { events, pipeline: Some(pipeline), records_all: args.common.all })
     }
 }
