@@ -60,6 +60,7 @@ fn run_command(cli: &Cli) -> Result<(), Failure> {
         Command::Sessions(args) => sessions::sessions(args),
         Command::Doctor(args) => observe::doctor::doctor(args),
         Command::CheckConfig { file } => check_config(file),
+        Command::Policy(command) => policy::command::run(command),
         Command::Completion { shell } => {
             clap_complete::generate(*shell, &mut Cli::command(), "activity-sensor", &mut std::io::stdout());
             Ok(())

@@ -10,8 +10,10 @@
 
 mod act;
 mod builtin;
+pub mod command;
 mod compile;
 mod counts;
+mod examples;
 mod in_force;
 mod matcher;
 mod patterns;
@@ -34,8 +36,10 @@ use crate::{
 use act::Act;
 pub use compile::Fault;
 use counts::Counts;
+use examples::Examples;
 pub use in_force::InForce;
 pub use rule::{Action, MAX_RULES, Rule};
+pub use sets::errno_of;
 
 /// Hexadecimal digits of a policy's version.
 const VERSION_DIGITS: usize = 12;
@@ -71,6 +75,8 @@ pub struct Policy {
     asks_for_ancestry: bool,
     version: String,
     counts: Counts,
+    /// For people who look at what the rules do.
+    examples: Option<Examples>,
 }
 
 impl Policy {
@@ -106,13 +112,30 @@ impl Policy {
             asks_for_ancestry: rules.iter().any(Rule::asks_for_ancestry),
             version: version(&rules),
             counts: Counts::of(&rules),
+            examples: None,
             rules,
         }
     }
 
+    /// The same, which keeps a few events that each rule decides.
+    #[must_use]
+    pub fn with_examples(self) -> Self {
+        Self { examples: Some(Examples::of(self.rules.len())), ..self }
+    }
+
+    /// Those of each rule, and at the end of events that none decided.
+    #[must_use]
+    pub fn examples(&self) -> Vec<Vec<String>> {
+        self.examples.as_ref().map(Examples::all).unwrap_or_default()
+    }
+
     /// What becomes of `event`; whichever it is, it is counted.
     pub fn decide(&self, event: &Event, ancestry: &Ancestry) -> Verdict {
-        let Some((index, rule)) = self.rule_for(Act::of(event, ancestry)) else {
+        let decides = self.rule_for(Act::of(event, ancestry));
+        if let Some(examples) = &self.examples {
+            examples.add(decides.map(|(index, _)| index), event);
+        }
+        let Some((index, rule)) = decides else {
             self.counts.unmatched();
             return Verdict::Keep;
         };
