@@ -15,6 +15,7 @@ mod losses;
 mod observe;
 mod pipeline;
 mod policy;
+mod reload;
 #[cfg(test)]
 mod replay;
 mod run;

@@ -16,6 +16,7 @@ use crate::{
     config::Config,
     failure::Failure,
     pipeline::{self, Pipeline, host_name},
+    reload::{ConfigFile, Hangup, Reloader},
     source::{
         load::{self, LoadOptions},
         recording::Recorder,
@@ -32,7 +33,9 @@ const SERVER_THREADS: usize = 2;
 /// # Errors
 /// When something that is needed is missing or not permitted.
 pub fn run(args: &RunArgs) -> Result<(), Failure> {
-    let mut config = Config::load(args.common.config.as_deref())?;
+    let mut file = ConfigFile::new(args.common.config.as_deref());
+    let written = file.load()?;
+    let mut config = written.clone();
     if let Some(socket) = &args.common.socket {
         config.stream.socket.clone_from(socket);
     }
@@ -46,7 +49,7 @@ pub fn run(args: &RunArgs) -> Result<(), Failure> {
         .enable_all()
         .build()
         .map_err(|error| Failure::unavailable(format!("the runtime cannot be started ({error})")))?
-        .block_on(daemon(config, args))
+        .block_on(daemon(config, (file, written), args))
 }
 
 /// Says in one sentence what loading would say in many.
@@ -57,8 +60,8 @@ pub fn require_privilege() -> Result<(), Failure> {
     Err(Failure::not_permitted("recording needs root; run it with sudo, or start the service"))
 }
 
-async fn daemon(config: Config, args: &RunArgs) -> Result<(), Failure> {
-    let mut termination = Termination::listen();
+async fn daemon(config: Config, read: (ConfigFile, Config), args: &RunArgs) -> Result<(), Failure> {
+    let (mut termination, hangup) = (Termination::listen(), Hangup::listen());
     // Sockets before hooks: nothing is attached that cannot be served.
     let listeners = Listeners::open(&config.stream).await?;
     let state = State::open(&config.sensor.state)?;
@@ -96,6 +99,9 @@ async fn daemon(config: Config, args: &RunArgs) -> Result<(), Failure> {
         "recording"
     );
 
+    let (file, written) = read;
+    let reloader = Reloader::new(file, written, args.common.all, Arc::clone(&pipeline.status));
+    let reloads = tokio::spawn(reloader.run(hangup));
     tell_systemd(NotifyState::Ready);
 
     let (stop, stopped) = watch::channel(false);
@@ -107,6 +113,7 @@ async fn daemon(config: Config, args: &RunArgs) -> Result<(), Failure> {
     let server =
         tokio::spawn(stream::serve(listeners, Arc::clone(&hub), Arc::clone(&pipeline.status), shutdown));
     let server = stop_signal(server, &mut termination).await;
+    reloads.abort();
     tell_systemd(NotifyState::Stopping);
     let _ = stop.send(true);
     // Reading out the rings and sending the rest takes other threads' time.
