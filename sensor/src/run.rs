@@ -16,7 +16,7 @@ use crate::{
     config::Config,
     failure::Failure,
     pipeline::{self, Pipeline, host_name},
-    reload::{ConfigFile, Hangup, Reloader},
+    reload::{ConfigFile, Hangup, Reloader, Running},
     source::{
         load::{self, LoadOptions},
         recording::Recorder,
@@ -65,11 +65,9 @@ async fn daemon(config: Config, read: (ConfigFile, Config), args: &RunArgs) -> R
     // Sockets before hooks: nothing is attached that cannot be served.
     let listeners = Listeners::open(&config.stream).await?;
     let state = State::open(&config.sensor.state)?;
-    let options = LoadOptions {
-        everybody: config.records_everybody(args.common.all),
-        allow_degraded: args.allow_degraded,
-        plan: args.plan.plan,
-    };
+    let policy = pipeline::policy(&config, args.common.all).map_err(Failure::config)?;
+    let everybody = policy.wants_everybody();
+    let options = LoadOptions { everybody, allow_degraded: args.allow_degraded, plan: args.plan.plan };
     let kernel = load::load(&config.hooks, options)?;
     for hook in &kernel.hooks {
         match &hook.obstacle {
@@ -90,7 +88,6 @@ async fn daemon(config: Config, read: (ConfigFile, Config), args: &RunArgs) -> R
             "the recording cannot be made ({error}); give another file with --record"
         ))
     })?;
-    let policy = pipeline::policy(&config, args.common.all).map_err(Failure::config)?;
     let pipeline = Pipeline::start(&config, policy, kernel, state, Arc::clone(&hub), recorder)?;
     tracing::info!(
         socket = %config.stream.socket.display(),
@@ -100,7 +97,8 @@ async fn daemon(config: Config, read: (ConfigFile, Config), args: &RunArgs) -> R
     );
 
     let (file, written) = read;
-    let reloader = Reloader::new(file, written, args.common.all, Arc::clone(&pipeline.status));
+    let reloader =
+        Reloader::new(file, Running { written, everybody }, args.common.all, Arc::clone(&pipeline.status));
     let reloads = tokio::spawn(reloader.run(hangup));
     tell_systemd(NotifyState::Ready);
 

@@ -257,12 +257,6 @@ impl Default for StreamConfig {
 }
 
 impl Config {
-    /// Whether the kernel programs record also what belongs to nobody.
-    #[must_use]
-    pub fn records_everybody(&self, record_all: bool) -> bool {
-        record_all || self.policy.wants_everybody()
-    }
-
     /// Reads `path`, which must exist, or without one the default file, which
     /// need not.
     ///

@@ -62,12 +62,6 @@ impl PolicyConfig {
     pub fn faults(&self) -> Vec<Fault> {
         policy::faults(self)
     }
-
-    /// Whether acts are asked for that belong to nobody.
-    #[must_use]
-    pub fn wants_everybody(&self) -> bool {
-        policy::wants_everybody(self)
-    }
 }
 
 impl Default for PolicyConfig {

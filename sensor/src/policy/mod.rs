@@ -29,10 +29,7 @@ use std::num::NonZeroU32;
 use activity_proto::v1::Event;
 use sha2::{Digest as _, Sha256};
 
-use crate::{
-    config::{PolicyConfig, Scope},
-    enrich::ancestry::Ancestry,
-};
+use crate::{config::PolicyConfig, enrich::ancestry::Ancestry};
 use act::Act;
 pub use compile::Fault;
 use counts::Counts;
@@ -176,6 +173,15 @@ impl Policy {
         self.asks_for_ancestry
     }
 
+    /// Whether the kernel programs have to tell also what belongs to nobody: where
+    /// no rule leaves all of it out, or one before that keeps some.
+    #[must_use]
+    pub fn wants_everybody(&self) -> bool {
+        let services = self.rules.iter().position(Rule::leaves_out_nobodys);
+        let mut before = self.rules.iter().take(services.unwrap_or(0));
+        services.is_none() || before.any(Rule::wants_everybody)
+    }
+
     /// The rules, in the order in which they are judged.
     #[must_use]
     pub fn rules(&self) -> &[Rule] {
@@ -193,13 +199,6 @@ impl Policy {
 #[must_use]
 pub fn faults(config: &PolicyConfig) -> Vec<Fault> {
     compile::rules(config, None).err().unwrap_or_default()
-}
-
-/// Whether the kernel programs have to tell also what belongs to nobody.
-#[must_use]
-pub fn wants_everybody(config: &PolicyConfig) -> bool {
-    let of_rules = || compile::rules(config, None).is_ok_and(|rules| rules.iter().any(Rule::wants_everybody));
-    config.scope == Scope::Everything || of_rules()
 }
 
 /// Rules that say the same have the same version.

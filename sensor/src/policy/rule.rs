@@ -128,6 +128,13 @@ impl Rule {
             && !self.matchers.iter().any(excludes)
     }
 
+    /// Whether it leaves out all that belongs to nobody.
+    #[must_use]
+    pub fn leaves_out_nobodys(&self) -> bool {
+        let all = self.types.and(Types::LEFT_OUT_IN_KERNEL) == Types::LEFT_OUT_IN_KERNEL;
+        self.action == Action::Deny && all && matches!(self.matchers.as_slice(), [Matcher::Nobody])
+    }
+
     /// When a path counts for a rule with this action.
     #[must_use]
     pub fn path_counts(action: Action, names_outcome: bool) -> PathCounts {

@@ -18,11 +18,18 @@ use crate::{
     status::SensorStatus,
 };
 
+/// What the sensor was started with.
+pub struct Running {
+    /// As the file said.
+    pub written: Config,
+    /// Whether the kernel programs tell also what belongs to nobody.
+    pub everybody: bool,
+}
+
 /// Reads the policy again for a running sensor.
 pub struct Reloader {
     file: ConfigFile,
-    /// As the sensor was started with.
-    running: Config,
+    running: Running,
     record_all: bool,
     /// Parts of the file that were said to wait for the next start.
     waiting: Vec<&'static str>,
@@ -30,8 +37,8 @@ pub struct Reloader {
 }
 
 impl Reloader {
-    /// For a sensor that was started with what `file` said, which is `running`.
-    pub fn new(file: ConfigFile, running: Config, record_all: bool, status: Arc<SensorStatus>) -> Self {
+    /// For a sensor that was started with this.
+    pub fn new(file: ConfigFile, running: Running, record_all: bool, status: Arc<SensorStatus>) -> Self {
         Self { file, running, record_all, waiting: Vec::new(), status }
     }
 
@@ -54,7 +61,7 @@ impl Reloader {
         match self.read() {
             Ok((config, policy)) => {
                 tracing::info!(why, version = policy.version(), "the configuration was read again");
-                self.say_what_waits(&config);
+                self.say_what_waits(&config, &policy);
                 self.status.policy.replace(policy);
             }
             Err(error) => {
@@ -76,8 +83,11 @@ impl Reloader {
 
     /// Says, when it is not what was said before, what is taken over at the next
     /// start only.
-    fn say_what_waits(&mut self, config: &Config) {
-        let waiting = waiting(&self.running, config);
+    fn say_what_waits(&mut self, config: &Config, policy: &Policy) {
+        let mut waiting = waiting(&self.running.written, config);
+        if policy.wants_everybody() && !self.running.everybody {
+            waiting.push("[policy] as far as it keeps acts of services, which the kernel programs leave out");
+        }
         if waiting != self.waiting && !waiting.is_empty() {
             let parts = waiting.join(", ");
             tracing::warn!(
@@ -90,7 +100,6 @@ impl Reloader {
 
 /// The parts of a changed configuration that need a start.
 fn waiting(running: &Config, now: &Config) -> Vec<&'static str> {
-    let services = now.policy.wants_everybody() && !running.policy.wants_everybody();
     let parts = [
         ("[sensor]", running.sensor != now.sensor),
         ("[hooks]", running.hooks != now.hooks),
@@ -98,7 +107,6 @@ fn waiting(running: &Config, now: &Config) -> Vec<&'static str> {
         ("[sessions]", running.sessions != now.sessions),
         ("[stream]", running.stream != now.stream),
         ("[log]", running.log != now.log),
-        ("[policy] as far as it keeps acts of services, which the kernel programs leave out", services),
     ];
     parts.into_iter().filter(|(_, differs)| *differs).map(|(part, _)| part).collect()
 }
@@ -138,10 +146,7 @@ mod tests {
     fn what_needs_a_start_is_told_by_part() {
         let running = Config::default();
         assert_eq!(waiting(&running, &config("policy.missing = true")), [""; 0]);
-        let other = "log.level = \"debug\"\nhooks.exec = false\npolicy.scope = \"everything\"";
-        let parts = waiting(&running, &config(other));
-        assert_eq!(parts[..2], ["[hooks]", "[log]"]);
-        assert!(parts[2].starts_with("[policy]") && parts.len() == 3, "{parts:?}");
-        assert_eq!(waiting(&config("policy.scope = \"everything\""), &running), [""; 0]);
+        let other = "log.level = \"debug\"\nhooks.exec = false";
+        assert_eq!(waiting(&running, &config(other)), ["[hooks]", "[log]"]);
     }
 }

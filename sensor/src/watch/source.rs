@@ -132,12 +132,9 @@ impl Own {
                 "no daemon runs, and recording needs root; start the service, or run this with sudo",
             )
         })?;
-        let options = LoadOptions {
-            everybody: config.records_everybody(args.common.all),
-            allow_degraded: true,
-            plan: args.plan.plan,
-        };
         let policy = pipeline::policy(config, args.common.all).map_err(Failure::config)?;
+        let options =
+            LoadOptions { everybody: policy.wants_everybody(), allow_degraded: true, plan: args.plan.plan };
         let kernel = load::load(&config.hooks, options)?;
         let state = State::passing();
         let hub =

@@ -226,11 +226,38 @@ fn the_version_says_whether_the_rules_are_the_same() {
 
 #[test]
 fn services_are_asked_of_the_kernel_only_where_a_rule_may_keep_them() {
-    let wants = |rule: &str| config(&format!("[[policy.rules]]\nname = \"r\"\n{rule}")).wants_everybody();
+    let wants = |rule: &str| policy(&format!("[[policy.rules]]\nname = \"r\"\n{rule}")).wants_everybody();
     assert!(wants("action = \"allow\"\npath = [\"/etc/shadow\"]"));
     assert!(wants("action = \"sample\"\none_in = 9\nlogin_uid = [\"unset\"]"));
     assert!(!wants("action = \"deny\"\npath = [\"/etc/shadow\"]"));
     assert!(!wants("action = \"allow\"\nlogin_uid = [1001]"));
     assert!(!wants("action = \"allow\"\ntype = [\"exec\"]"), "program starts come out of the kernel anyway");
-    assert!(!PolicyConfig::default().wants_everybody());
+    assert!(!policy("").wants_everybody() && Policy::everything().wants_everybody());
+    assert!(policy("policy.scope = \"everything\"").wants_everybody());
+}
+
+/// Judging is on the way of every event. Printed with `--nocapture`; held to its
+/// limit where the build is optimized.
+#[test]
+fn an_event_is_judged_in_two_microseconds() {
+    const ROUNDS: usize = 2_000;
+    let rules: String = (0..20)
+        .map(|number| {
+            format!(
+                "[[policy.rules]]\nname = \"r{number}\"\naction = \"deny\"\nlogin_uid = [\"2000-2999\", {number}]\n\
+                 under = [\"/opt/{number}/**\"]\npath = [\"/srv/{number}/\", \"**/*.{number}\"]\n"
+            )
+        })
+        .collect();
+    let policy = policy(&rules);
+    let paths = ["/usr/lib/x86_64-linux-gnu/libc.so.6", "/home/alice/report-2026-01.csv", "/etc/shadow"];
+    let events = paths.map(open);
+    let nothing = Ancestry::default();
+    let begun = std::time::Instant::now();
+    for event in events.iter().cycle().take(ROUNDS) {
+        policy.decide(event, &nothing);
+    }
+    let time = begun.elapsed() / ROUNDS as u32;
+    println!("judging takes {time:?} with {} rules", policy.rules().len());
+    assert!(cfg!(debug_assertions) || time.as_nanos() <= 2_000, "{time:?}");
 }
