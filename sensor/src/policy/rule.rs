@@ -52,6 +52,7 @@ impl Action {
 
 /// A rule.
 #[derive(Debug, Serialize)]
+#[serde(rename_all = "camelCase")]
 pub struct Rule {
     /// Unique among the rules.
     pub name: String,

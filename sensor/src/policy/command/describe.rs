@@ -78,12 +78,14 @@ fn found(matcher: &Matcher, act: Act<'_>) -> String {
         Matcher::Session(_) => event.session.as_ref().map_or("none", |session| &session.kind).to_owned(),
         Matcher::Port(_) => act.port().map_or_else(unknown, |port| port.to_string()),
         Matcher::Address(_) => act.address().map_or_else(unknown, |address| address.to_string()),
-        Matcher::Exe(_) => act.exe().map_or_else(unknown, |(exe, _)| word(exe)),
+        Matcher::Exe(_) => known(act.exe().map(|(exe, _)| exe)),
         Matcher::Under(_) => {
             let before = act.ancestry.iter().map(|(exe, _)| exe.as_ref());
-            listed(act.exe().map(|(exe, _)| exe).into_iter().chain(before).map(word))
+            let all = act.exe().map(|(exe, _)| exe).into_iter().chain(before);
+            let all = listed(all.filter(|exe| !exe.is_empty()).map(word));
+            if all.is_empty() { unknown() } else { all }
         }
-        Matcher::Cgroup(_) => event.place.as_ref().map_or_else(unknown, |place| word(&place.cgroup_path)),
+        Matcher::Cgroup(_) => known(event.place.as_ref().map(|place| place.cgroup_path.as_ref())),
         Matcher::Path(_) => {
             let paths = listed(act.paths().into_iter().flatten().map(word));
             if paths.is_empty() { unknown() } else { paths }
@@ -118,6 +120,10 @@ fn listed(words: impl Iterator<Item = String>) -> String {
 
 fn unknown() -> String {
     "not known".to_owned()
+}
+
+fn known(name: Option<&[u8]>) -> String {
+    name.filter(|name| !name.is_empty()).map_or_else(unknown, word)
 }
 
 fn errno(number: u32) -> String {
