@@ -1,9 +1,13 @@
 //! The command line.
 
+mod policy;
+
 use std::path::PathBuf;
 
 use activity_proto::v1::EventType;
 use clap::{Args, Parser, Subcommand, ValueEnum};
+
+pub use policy::{DryRunArgs, ExplainArgs, FileKindArg, ObjectArgs, PolicyCommand, WhoArgs};
 
 /// Records which human did what on this machine: the programs they ran, the
 /// files they opened, where they connected.
@@ -39,6 +43,9 @@ pub enum Command {
         #[arg(value_name = "FILE")]
         file: PathBuf,
     },
+    /// Say what the rules of a configuration would do
+    #[command(subcommand)]
+    Policy(PolicyCommand),
     /// Print a completion script for a shell
     #[command(hide = true)]
     Completion {
@@ -165,7 +172,7 @@ pub struct DoctorArgs {
     pub format: DoctorFormat,
 }
 
-/// `--format` of `doctor`.
+/// `--format` of what prints once.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, ValueEnum)]
 pub enum DoctorFormat {
     /// For people

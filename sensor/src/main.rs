@@ -7,13 +7,15 @@ mod config;
 mod decode;
 mod enrich;
 mod failure;
-mod filter;
+
 mod identity;
 mod log;
 mod logins;
 mod losses;
 mod observe;
 mod pipeline;
+mod policy;
+mod reload;
 #[cfg(test)]
 mod replay;
 mod run;
@@ -59,6 +61,7 @@ fn run_command(cli: &Cli) -> Result<(), Failure> {
         Command::Sessions(args) => sessions::sessions(args),
         Command::Doctor(args) => observe::doctor::doctor(args),
         Command::CheckConfig { file } => check_config(file),
+        Command::Policy(command) => policy::command::run(command),
         Command::Completion { shell } => {
             clap_complete::generate(*shell, &mut Cli::command(), "activity-sensor", &mut std::io::stdout());
             Ok(())

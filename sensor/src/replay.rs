@@ -9,7 +9,7 @@ use crate::{
     config::{PolicyConfig, RedactionConfig},
     decode::{Decoded, Decoder, redact::Redactor},
     enrich::{Enriched, Enricher},
-    filter::{Filter, Verdict},
+    policy::{Policy, Verdict},
     source::recording::records,
 };
 
@@ -24,14 +24,15 @@ fn decoder() -> Decoder {
 /// The JSON lines of a recording, as far as the default policy keeps them.
 fn replay(recording: &[u8]) -> Vec<String> {
     let (decoder, mut enricher) = (decoder(), Enricher::knowing_nothing());
-    let filter = Filter::new(&PolicyConfig::default(), false).unwrap();
+    let policy = Policy::new(&PolicyConfig::default(), None).unwrap();
     let mut lines = Vec::new();
     for record in records(recording) {
         match decoder.decode(record, 0).unwrap() {
             Decoded::Fork(fork) => enricher.forked(&fork),
             Decoded::Level(level) => enricher.led_to(level),
             Decoded::Event(mut event) => {
-                if enricher.enrich(&mut event) == Enriched::New && filter.decide(&event) == Verdict::Keep {
+                let is_new = enricher.enrich(&mut event) == Enriched::New;
+                if is_new && policy.decide(&event, &enricher.ancestry(&event)) == Verdict::Keep {
                     lines.push(json::to_json(&event).to_string());
                 }
             }

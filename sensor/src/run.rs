@@ -15,7 +15,8 @@ use crate::{
     cli::RunArgs,
     config::Config,
     failure::Failure,
-    pipeline::{Pipeline, host_name},
+    pipeline::{self, Pipeline, host_name},
+    reload::{ConfigFile, Hangup, Reloader, Running},
     source::{
         load::{self, LoadOptions},
         recording::Recorder,
@@ -32,7 +33,9 @@ const SERVER_THREADS: usize = 2;
 /// # Errors
 /// When something that is needed is missing or not permitted.
 pub fn run(args: &RunArgs) -> Result<(), Failure> {
-    let mut config = Config::load(args.common.config.as_deref())?;
+    let mut file = ConfigFile::new(args.common.config.as_deref());
+    let written = file.load()?;
+    let mut config = written.clone();
     if let Some(socket) = &args.common.socket {
         config.stream.socket.clone_from(socket);
     }
@@ -46,7 +49,7 @@ pub fn run(args: &RunArgs) -> Result<(), Failure> {
         .enable_all()
         .build()
         .map_err(|error| Failure::unavailable(format!("the runtime cannot be started ({error})")))?
-        .block_on(daemon(config, args))
+        .block_on(daemon(config, (file, written), args))
 }
 
 /// Says in one sentence what loading would say in many.
@@ -57,16 +60,14 @@ pub fn require_privilege() -> Result<(), Failure> {
     Err(Failure::not_permitted("recording needs root; run it with sudo, or start the service"))
 }
 
-async fn daemon(config: Config, args: &RunArgs) -> Result<(), Failure> {
-    let mut termination = Termination::listen();
+async fn daemon(config: Config, read: (ConfigFile, Config), args: &RunArgs) -> Result<(), Failure> {
+    let (mut termination, hangup) = (Termination::listen(), Hangup::listen());
     // Sockets before hooks: nothing is attached that cannot be served.
     let listeners = Listeners::open(&config.stream).await?;
     let state = State::open(&config.sensor.state)?;
-    let options = LoadOptions {
-        everybody: config.records_everybody(args.common.all),
-        allow_degraded: args.allow_degraded,
-        plan: args.plan.plan,
-    };
+    let policy = pipeline::policy(&config, args.common.all).map_err(Failure::config)?;
+    let everybody = policy.wants_everybody();
+    let options = LoadOptions { everybody, allow_degraded: args.allow_degraded, plan: args.plan.plan };
     let kernel = load::load(&config.hooks, options)?;
     for hook in &kernel.hooks {
         match &hook.obstacle {
@@ -87,7 +88,7 @@ async fn daemon(config: Config, args: &RunArgs) -> Result<(), Failure> {
             "the recording cannot be made ({error}); give another file with --record"
         ))
     })?;
-    let pipeline = Pipeline::start(&config, args.common.all, kernel, state, Arc::clone(&hub), recorder)?;
+    let pipeline = Pipeline::start(&config, policy, kernel, state, Arc::clone(&hub), recorder)?;
     tracing::info!(
         socket = %config.stream.socket.display(),
         epoch = pipeline.status.state.epoch,
@@ -95,6 +96,10 @@ async fn daemon(config: Config, args: &RunArgs) -> Result<(), Failure> {
         "recording"
     );
 
+    let (file, written) = read;
+    let reloader =
+        Reloader::new(file, Running { written, everybody }, args.common.all, Arc::clone(&pipeline.status));
+    let reloads = tokio::spawn(reloader.run(hangup));
     tell_systemd(NotifyState::Ready);
 
     let (stop, stopped) = watch::channel(false);
@@ -106,6 +111,7 @@ async fn daemon(config: Config, args: &RunArgs) -> Result<(), Failure> {
     let server =
         tokio::spawn(stream::serve(listeners, Arc::clone(&hub), Arc::clone(&pipeline.status), shutdown));
     let server = stop_signal(server, &mut termination).await;
+    reloads.abort();
     tell_systemd(NotifyState::Stopping);
     let _ = stop.send(true);
     // Reading out the rings and sending the rest takes other threads' time.

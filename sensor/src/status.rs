@@ -10,7 +10,7 @@ use prost_types::Timestamp;
 use sensor_types::{act::Act, counters::Counters};
 
 use crate::{
-    filter::{Filter, Reason},
+    policy::InForce,
     sequence::{event_type_of, lane_of},
     source::{
         counters::KernelCounters,
@@ -77,8 +77,8 @@ pub struct SensorStatus {
     pub kernel: KernelCounters,
     /// How often the kernel passed the programs over.
     pub skipped: Skipped,
-    /// The policy, which counts what it leaves out.
-    pub filter: Filter,
+    /// The policy, which counts what it decides.
+    pub policy: InForce,
     /// The pipeline's counts.
     pub pipeline: PipelineStats,
     /// Who is on, as of a moment ago.
@@ -96,6 +96,7 @@ impl SensorStatus {
         if let Some(count) = self.skipped.count() {
             ways.push(NotCovered { what: skipped::WHAT.to_owned(), count: Some(count) });
         }
+        let policy = self.policy.standing();
         v1::Status {
             plan: self.plan.to_owned(),
             hooks: describe(&self.hooks, counters.as_ref()),
@@ -104,6 +105,9 @@ impl SensorStatus {
             kernel: rustix::system::uname().release().to_string_lossy().into_owned(),
             object_sha256: object_sha256(),
             records_all: self.record_all,
+            policy_version: policy.policy.version().to_owned(),
+            policy_since: Some(policy.since),
+            policy_error: policy.error,
         }
     }
 
@@ -133,6 +137,7 @@ impl SensorStatus {
 
     /// What became of the records.
     pub fn pipeline(&self) -> PipelineCounters {
+        let policy = self.policy.standing().policy;
         PipelineCounters {
             rejected: self.pipeline.rejected.load(Relaxed),
             internal: self.pipeline.internal.load(Relaxed),
@@ -140,9 +145,11 @@ impl SensorStatus {
             published: self.pipeline.published.load(Relaxed),
             redacted: self.pipeline.redacted.load(Relaxed),
             processes: self.pipeline.processes.load(Relaxed),
-            filtered_by: self.filtered_by(),
+            filtered_by: policy.filtered_by(),
             unattributed: self.unattributed(),
             own: self.pipeline.own.load(Relaxed),
+            rules: policy.rule_counts(),
+            unmatched: policy.unmatched(),
         }
     }
 }
@@ -155,11 +162,6 @@ impl SensorStatus {
             Some(PolicyCount { reason: reason.short_name().to_owned(), count })
         });
         named.filter(|counted| counted.count > 0 && !counted.reason.is_empty()).collect()
-    }
-
-    fn filtered_by(&self) -> Vec<PolicyCount> {
-        let counted = Reason::ALL.iter().zip(self.filter.counts());
-        counted.map(|(reason, count)| PolicyCount { reason: reason.name().to_owned(), count }).collect()
     }
 }
 

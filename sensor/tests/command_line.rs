@@ -16,7 +16,7 @@ fn help_names_every_command_and_the_exit_codes() {
     let output = sensor(&["--help"]);
     let text = String::from_utf8(output.stdout).unwrap();
     assert_eq!(output.status.code(), Some(0));
-    for word in ["run", "watch", "doctor", "check-config", "64", "69", "77", "78"] {
+    for word in ["run", "watch", "doctor", "check-config", "policy", "64", "69", "77", "78"] {
         assert!(text.contains(word), "{word} is missing in {text}");
     }
 }
@@ -44,6 +44,23 @@ fn a_wrong_key_is_78_with_its_line_and_the_nearest_key() {
     let text = String::from_utf8(output.stderr).unwrap();
     assert_eq!(output.status.code(), Some(78));
     assert!(text.contains(":2:") && text.contains("stream.socket"), "{text}");
+}
+
+#[test]
+fn a_policy_is_explained_as_text_and_as_json() {
+    let file = tempfile::NamedTempFile::new().unwrap();
+    fs::write(&file, "[[policy.rules]]\nname = \"mine\"\naction = \"deny\"\npath = [\"/srv/\"]\n").unwrap();
+    let explain = |format: &str| {
+        let config = file.path().to_str().unwrap();
+        let act =
+            ["policy", "explain", "--type", "open", "--path", "/srv/x", "--user", "1001", "--config", config];
+        let output = sensor(&[&act[..], &["--format", format]].concat());
+        assert_eq!(output.status.code(), Some(0), "{output:?}");
+        String::from_utf8(output.stdout).unwrap()
+    };
+    assert!(explain("text").starts_with("left out: rule `mine` (deny)"));
+    assert!(explain("json").contains("\"happens\": \"left out\""));
+    assert_eq!(sensor(&["policy", "explain", "--type", "gap"]).status.code(), Some(64));
 }
 
 #[test]

@@ -97,6 +97,16 @@ impl Sensor {
         })
     }
 
+    /// Puts another configuration file in the place of the one it was started with.
+    ///
+    /// # Panics
+    /// When it cannot be written.
+    pub fn configure(&self, config: &str) {
+        let new = self.path("config.toml.new");
+        fs::write(&new, config_for_here(config)).expect("one's own directory");
+        fs::rename(&new, self.path("config.toml")).expect("one's own directory");
+    }
+
     /// Everything, from now on.
     #[must_use]
     pub fn subscribe(&self) -> Subscription {

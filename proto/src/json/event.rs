@@ -32,6 +32,7 @@ impl Serialize for Event {
             object.some("place", self.place.as_ref())?;
             object.some("outcome", self.outcome.as_ref())?;
             object.some("count", self.count)?;
+            object.some("sampled", self.sampled)?;
             if !self.truncated.is_empty() {
                 object.put("truncated", TruncatedFields(&self.truncated))?;
             }
@@ -98,7 +99,7 @@ impl Serialize for EventId {
 }
 
 /// RFC 3339 in UTC, always with nanoseconds, so that texts sort as times do.
-struct Rfc3339(Timestamp);
+pub(super) struct Rfc3339(Timestamp);
 
 impl Serialize for Rfc3339 {
     fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
@@ -107,7 +108,7 @@ impl Serialize for Rfc3339 {
 }
 
 /// The time of an event; none when it is beyond what a calendar shows.
-fn rfc3339(time: &prost_types::Timestamp) -> Option<Rfc3339> {
+pub(super) fn rfc3339(time: &prost_types::Timestamp) -> Option<Rfc3339> {
     Timestamp::new(time.seconds, time.nanos).ok().map(Rfc3339)
 }
 

@@ -254,7 +254,11 @@ fn a_status_lists_hooks_and_what_is_not_covered() {
             kernel: "6.12.0".into(),
             object_sha256: "00ff".into(),
             records_all: false,
+            policy_version: "3f0a1b2c4d5e".into(),
+            policy_since: Some(prost_types::Timestamp { seconds: 0, nanos: 5 }),
+            policy_error: "config.toml:2: it is wrong".into(),
         })),
+        sampled: Some(100),
         ..Event::default()
     };
     insta::assert_snapshot!(shown(&event));

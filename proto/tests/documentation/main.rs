@@ -339,6 +339,9 @@ fn of_the_sensor() -> Vec<Event> {
             kernel: "6.12.48".into(),
             object_sha256: "00ff…".into(),
             records_all: false,
+            policy_version: "3f0a1b2c4d5e".into(),
+            policy_since: Some(prost_types::Timestamp { seconds: 1_767_225_600, nanos: 0 }),
+            policy_error: String::new(),
         })),
     ]
 }

@@ -10,6 +10,7 @@ mod hooks;
 mod policy;
 mod read;
 mod redaction;
+mod rules;
 mod values;
 
 use std::{
@@ -21,13 +22,14 @@ use std::{
 
 use serde::Deserialize;
 
-use crate::logins::LoginsConfig;
+use crate::{logins::LoginsConfig, policy::Fault};
 
 pub use error::{ConfigError, Problem};
 pub use hooks::HooksConfig;
 pub use policy::{PolicyConfig, Scope};
 pub use redaction::RedactionConfig;
-pub use values::SocketMode;
+pub use rules::{ActionName, RuleConfig, Words};
+pub use values::{SocketMode, fault_of_patterns};
 
 /// The file that is read when none is named.
 pub const DEFAULT_PATH: &str = "/etc/activity-sensor/config.toml";
@@ -73,6 +75,23 @@ const KEYS: &[&str] = &[
     "policy.ignore_exe",
     "policy.always_paths",
     "policy.always_paths_extra",
+    "policy.rules.name",
+    "policy.rules.action",
+    "policy.rules.one_in",
+    "policy.rules.reason",
+    "policy.rules.type",
+    "policy.rules.login_uid",
+    "policy.rules.uid",
+    "policy.rules.gid",
+    "policy.rules.session",
+    "policy.rules.exe",
+    "policy.rules.under",
+    "policy.rules.path",
+    "policy.rules.access",
+    "policy.rules.address",
+    "policy.rules.port",
+    "policy.rules.cgroup",
+    "policy.rules.outcome",
     "redaction.enabled",
     "redaction.rules.name",
     "redaction.rules.pattern",
@@ -238,12 +257,6 @@ impl Default for StreamConfig {
 }
 
 impl Config {
-    /// Whether the kernel programs record also what belongs to nobody.
-    #[must_use]
-    pub fn records_everybody(&self, record_all: bool) -> bool {
-        record_all || self.policy.scope == Scope::Everything
-    }
-
     /// Reads `path`, which must exist, or without one the default file, which
     /// need not.
     ///
@@ -266,21 +279,45 @@ impl Config {
         read::parse(text, file)
     }
 
-    /// What two keys say that cannot both hold: the key at fault, and the sentence.
+    /// What keys say that cannot hold together, or on this machine.
     #[must_use]
-    pub fn check(&self) -> Vec<(&'static str, &'static str)> {
+    pub fn check(&self) -> Vec<Conflict> {
         let mut conflicts = Vec::new();
         if self.stream.tcp.is_some() && !self.stream.plain_text {
-            conflicts.push((
-                "stream.tcp",
+            conflicts.push(Conflict::at(
+                ["stream", "tcp"],
                 "is not encrypted and does not check who connects; set `stream.plain_text = true` as well \
                  if every user of this machine may read the stream, or remove it",
             ));
         }
         if !self.hooks.any() {
-            conflicts.push(("hooks", "switches every hook off, so nothing would be recorded; leave one on"));
+            let message = "switches every hook off, so nothing would be recorded; leave one on";
+            conflicts.push(Conflict::at(["hooks"], message));
         }
+        conflicts.extend(self.policy.faults().into_iter().map(Conflict::of_rule));
         conflicts
+    }
+}
+
+/// What keys say that cannot be.
+#[derive(Debug, PartialEq, Eq)]
+pub struct Conflict {
+    /// The keys, and places in lists, that lead to the one at fault.
+    pub path: Vec<String>,
+    /// The rest of a sentence that begins with the key.
+    pub message: String,
+}
+
+impl Conflict {
+    fn at<const N: usize>(path: [&str; N], message: impl Into<String>) -> Self {
+        Self { path: path.map(str::to_owned).to_vec(), message: message.into() }
+    }
+
+    fn of_rule(fault: Fault) -> Self {
+        let mut conflict = Self::at(["policy", "rules"], fault.message);
+        conflict.path.extend(fault.rule.map(|rule| rule.to_string()));
+        conflict.path.extend(Some(fault.key).filter(|key| !key.is_empty()).map(str::to_owned));
+        conflict
     }
 }
 

@@ -2,7 +2,11 @@
 
 use serde::Deserialize;
 
-use super::values::{exact_paths, path_patterns};
+use super::{
+    rules::RuleConfig,
+    values::{exact_paths, path_patterns},
+};
+use crate::policy::{self, Fault};
 
 /// Which acts are kept.
 #[derive(Clone, Debug, PartialEq, Deserialize)]
@@ -37,6 +41,8 @@ pub struct PolicyConfig {
     /// Added to `always_paths`, which replaces the default list.
     #[serde(deserialize_with = "path_patterns")]
     pub always_paths_extra: Vec<String>,
+    /// What is judged before all that, in order.
+    pub rules: Vec<RuleConfig>,
 }
 
 /// `policy.scope`
@@ -48,6 +54,14 @@ pub enum Scope {
     People,
     /// Services and the system's own work as well.
     Everything,
+}
+
+impl PolicyConfig {
+    /// What is wrong with the rules.
+    #[must_use]
+    pub fn faults(&self) -> Vec<Fault> {
+        policy::faults(self)
+    }
 }
 
 impl Default for PolicyConfig {
@@ -65,6 +79,7 @@ impl Default for PolicyConfig {
             ignore_exe: owned(IGNORE_EXE),
             always_paths: owned(ALWAYS_PATHS),
             always_paths_extra: Vec::new(),
+            rules: Vec::new(),
         }
     }
 }

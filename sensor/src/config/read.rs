@@ -65,10 +65,9 @@ fn collect(text: &str, found: &mut Vec<(usize, String)>) -> Option<Config> {
         }
     };
     let config: Config = config?;
-    for (key, message) in config.check() {
-        let steps: Vec<_> = key.split('.').map(str::to_owned).collect();
-        let start = find(table.get_ref(), &steps).map_or(0, |(span, _)| span.start);
-        found.push((line(text, start), format!("`{key}` {message}")));
+    for conflict in config.check() {
+        let start = find(table.get_ref(), &conflict.path).map_or(0, |(span, _)| span.start);
+        found.push((line(text, start), format!("`{}` {}", key(&conflict.path), conflict.message)));
     }
     Some(config)
 }
@@ -113,6 +112,13 @@ fn extended(parent: &serde_ignored::Path<'_>, step: &str) -> Vec<String> {
     steps
 }
 
+/// The name of a key, which does not tell the elements of an array apart.
+fn key(path: &[String]) -> String {
+    let names: Vec<_> =
+        path.iter().filter(|step| step.parse::<usize>().is_err()).map(String::as_str).collect();
+    names.join(".")
+}
+
 /// Reports an unknown key; of an unknown table, each key in it.
 fn report_unknown(text: &str, table: &DeTable<'_>, path: &[String], found: &mut Vec<(usize, String)>) {
     let Some((span, value)) = find(table, path) else { return };
@@ -126,10 +132,7 @@ fn report_unknown(text: &str, table: &DeTable<'_>, path: &[String], found: &mut 
         }
         return;
     }
-    // Known keys do not tell the elements of an array apart.
-    let names: Vec<_> =
-        path.iter().filter(|step| step.parse::<usize>().is_err()).map(String::as_str).collect();
-    let key = names.join(".");
+    let key = key(path);
     let mut message = format!("unknown key `{key}`");
     match nearest(&key) {
         Some(known) => message.push_str(&format!("; did you mean `{known}`?")),

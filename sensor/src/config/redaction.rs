@@ -2,6 +2,8 @@
 
 use serde::{Deserialize, Deserializer, de::Error};
 
+use super::values::rule_name;
+
 /// Bounds what one pattern may compile to.
 const PATTERN_SIZE_LIMIT: usize = 256 * 1024;
 
@@ -71,16 +73,4 @@ fn brief(error: &regex::Error) -> String {
     let report = error.to_string();
     let last = report.lines().last().unwrap_or_default();
     last.trim_start_matches("error: ").to_owned()
-}
-
-fn rule_name<'de, D: Deserializer<'de>>(deserializer: D) -> Result<String, D::Error> {
-    let name = String::deserialize(deserializer)?;
-    let allowed =
-        |byte: u8| byte.is_ascii_lowercase() || byte.is_ascii_digit() || byte == b'_' || byte == b'-';
-    if name.is_empty() || name.len() > 32 || !name.bytes().all(allowed) {
-        return Err(D::Error::custom(format!(
-            "must be 1 to 32 lower-case letters, digits, _ or -, not {name:?}"
-        )));
-    }
-    Ok(name)
 }

@@ -41,6 +41,7 @@ fn the_default_file_says_what_the_defaults_are() {
     assert_eq!(written.stream.tcp.take(), Some("127.0.0.1:50051".parse().unwrap()));
     assert!(std::mem::take(&mut written.stream.plain_text));
     assert_eq!(std::mem::take(&mut written.redaction.rules).len(), 1);
+    assert_eq!(std::mem::take(&mut written.policy.rules).len(), 4);
     assert_eq!(written, Config::default());
 }
 
@@ -50,9 +51,12 @@ fn every_key_is_in_the_default_file_and_in_the_reference() {
     let mut written = BTreeSet::new();
     for (table, keys) in &document {
         for (key, value) in keys.as_table().unwrap() {
-            match value.as_array().and_then(|array| array.first()).and_then(toml::Value::as_table) {
-                Some(element) => written.extend(element.keys().map(|inner| format!("{table}.{key}.{inner}"))),
-                None => drop(written.insert(format!("{table}.{key}"))),
+            let elements: Vec<_> =
+                value.as_array().into_iter().flatten().filter_map(toml::Value::as_table).collect();
+            let inner = elements.iter().flat_map(|element| element.keys());
+            written.extend(inner.map(|inner| format!("{table}.{key}.{inner}")));
+            if elements.is_empty() {
+                written.insert(format!("{table}.{key}"));
             }
         }
     }

@@ -132,22 +132,40 @@ pub(super) fn exact_paths<'de, D: Deserializer<'de>>(deserializer: D) -> Result<
     }
 }
 
-/// Path patterns, as `filter/patterns.rs` reads them.
+/// Names of rules.
+pub(super) fn rule_name<'de, D: Deserializer<'de>>(deserializer: D) -> Result<String, D::Error> {
+    let name = String::deserialize(deserializer)?;
+    let allowed =
+        |byte: u8| byte.is_ascii_lowercase() || byte.is_ascii_digit() || byte == b'_' || byte == b'-';
+    if name.is_empty() || name.len() > 32 || !name.bytes().all(allowed) {
+        return Err(D::Error::custom(format!(
+            "must be 1 to 32 lower-case letters, digits, _ or -, not {name:?}"
+        )));
+    }
+    Ok(name)
+}
+
+/// Path patterns, as `policy/patterns.rs` reads them.
 pub(super) fn path_patterns<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Vec<String>, D::Error> {
+    let patterns = Vec::<String>::deserialize(deserializer)?;
+    match fault_of_patterns(&patterns) {
+        Some(fault) => Err(D::Error::custom(fault)),
+        None => Ok(patterns),
+    }
+}
+
+/// What is wrong with path patterns: the rest of a sentence that begins with the key.
+#[must_use]
+pub fn fault_of_patterns(patterns: &[String]) -> Option<String> {
     const MOST: usize = 1000;
     const LONGEST: usize = 4096;
-    let patterns = Vec::<String>::deserialize(deserializer)?;
     if patterns.len() > MOST {
-        return Err(D::Error::custom(format!("must hold at most {MOST} patterns")));
+        return Some(format!("must hold at most {MOST} patterns"));
     }
     let wrong = |pattern: &&String| !(pattern.starts_with('/') || pattern.starts_with("**/"));
     if let Some(pattern) = patterns.iter().find(wrong) {
-        return Err(D::Error::custom(format!(
-            "must hold patterns that begin with / or **/, which {pattern:?} does not"
-        )));
+        return Some(format!("must hold patterns that begin with / or **/, which {pattern:?} does not"));
     }
-    if patterns.iter().any(|pattern| pattern.len() > LONGEST) {
-        return Err(D::Error::custom(format!("must hold patterns of at most {LONGEST} bytes")));
-    }
-    Ok(patterns)
+    let too_long = patterns.iter().any(|pattern| pattern.len() > LONGEST);
+    too_long.then(|| format!("must hold patterns of at most {LONGEST} bytes"))
 }

@@ -1,6 +1,7 @@
 //! Adds to an event what only user space knows: names of users and groups,
 //! the program behind a process, its container; and, from `identity`, the human.
 
+pub mod ancestry;
 mod cgroups;
 mod interpreters;
 pub mod processes;
@@ -9,7 +10,7 @@ pub mod users;
 
 use std::sync::mpsc::Receiver;
 
-use activity_proto::v1::{Event, Ptrace, SessionState, Truncation, event::Payload};
+use activity_proto::v1::{Event, Process, Ptrace, SessionState, Truncation, event::Payload};
 use sensor_types::process::Fork;
 
 use crate::{
@@ -17,9 +18,10 @@ use crate::{
     identity::{Identity, LoginPrograms},
     logins::Heard,
 };
+use ancestry::Ancestry;
 use cgroups::Cgroups;
 use interpreters::Interpreters;
-use processes::{Image, Processes};
+use processes::{Image, ProcessId, Processes};
 use users::Users;
 
 /// What is known beside the kernel's records. One for the life of the sensor.
@@ -128,6 +130,12 @@ impl Enricher {
         enriched
     }
 
+    /// What led to the program that acts.
+    pub fn ancestry(&self, event: &Event) -> Ancestry {
+        let id = |process: &Process| ProcessId { pid: process.pid, start_ns: process.start_boottime_ns };
+        event.process.as_ref().map(|process| self.processes.ancestry(id(process))).unwrap_or_default()
+    }
+
     /// Number of processes that are known.
     pub fn processes(&self) -> usize {
         self.processes.len()
@@ -197,7 +205,7 @@ impl Enricher {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use activity_proto::v1::{Exec, Outcome, Place, Process};
+    use activity_proto::v1::{Exec, Outcome, Place};
 
     #[test]
     fn the_target_of_a_ptrace_is_told_where_it_is_certain_which_it_is() {

@@ -10,6 +10,7 @@ use activity_proto::v1::{Device, Process, ProcessSource, Truncation};
 use bytes::Bytes;
 use sensor_types::process::Fork;
 
+use super::ancestry::Ancestry;
 use crate::identity::Who;
 
 /// How long an ended process is kept for events of the other ring that are
@@ -21,6 +22,9 @@ const SHORT_ARGV: usize = 256;
 
 /// Processes kept at most: Linux's own limit for the number of pids.
 const MAX: usize = 4 * 1024 * 1024;
+
+/// How far up the parents of a process from /proc are followed.
+const ANCESTORS: usize = 64;
 
 /// The kernel's `USER_HZ`: /proc gives start times in these.
 pub const TICK_NS: u64 = 10_000_000;
@@ -57,6 +61,11 @@ impl Image {
     /// Its file.
     pub fn exe(&self) -> &Bytes {
         &self.exe
+    }
+
+    /// Whether its path is that of a file, still.
+    pub fn is_real(&self) -> bool {
+        !self.deleted && !self.memfd
     }
 
     /// The last part of its file's path.
@@ -136,6 +145,8 @@ pub struct Entry {
     previous: Option<Arc<Image>>,
     /// When it ended.
     exited_ns: Option<u64>,
+    /// What it and its ancestors ran before.
+    ancestry: Ancestry,
     /// Whose it is.
     pub who: Who,
 }
@@ -178,6 +189,7 @@ impl Processes {
             since_ns: 0,
             previous: None,
             exited_ns: None,
+            ancestry: Ancestry::default(),
             who,
         });
     }
@@ -189,9 +201,13 @@ impl Processes {
         let maker = ProcessId { pid: fork.header.pid, start_ns: fork.header.start_ns };
         let known = self.get(parent).or_else(|| self.get(maker));
         let image = known.map(|parent| Arc::clone(parent.image_at(time))).unwrap_or_default();
+        let ancestry = known.map(|parent| parent.ancestry.clone()).unwrap_or_default();
         let who = self.get(maker).or(known).map(|maker| maker.who.of_child(parent, &image));
         let who = who.unwrap_or_else(|| Who { parent: Some(parent), ..Who::default() });
         self.insert(fork.child_pid, fork.child_start_ns, image, time, who);
+        if let Some(child) = self.by_pid.get_mut(&fork.child_pid) {
+            child.ancestry = ancestry;
+        }
     }
 
     /// A process has a new program.
@@ -200,6 +216,7 @@ impl Processes {
         match self.by_pid.get_mut(&pid).filter(|entry| entry.start.is(start_ns)) {
             Some(entry) => {
                 entry.start = Start::Exact(start_ns);
+                entry.ancestry = entry.ancestry.after(&entry.image);
                 entry.previous = Some(std::mem::replace(&mut entry.image, image));
                 entry.since_ns = time_ns;
             }
@@ -238,6 +255,30 @@ impl Processes {
         entry?.image_at(time_ns).describe(process)
     }
 
+    /// What a process and its ancestors ran before what it runs now.
+    pub fn ancestry(&self, id: ProcessId) -> Ancestry {
+        self.get(id).map(|entry| entry.ancestry.clone()).unwrap_or_default()
+    }
+
+    /// Completes processes that ran before the hooks did: what their parents run
+    /// and ran.
+    pub fn seeded_all(&mut self) {
+        let ids: Vec<_> = self.iter().map(|(id, _)| id).collect();
+        for id in ids {
+            let ancestry = self.ancestry_by_parents(id);
+            if let Some(entry) = self.get_mut(id) {
+                entry.ancestry = ancestry;
+            }
+        }
+    }
+
+    fn ancestry_by_parents(&self, id: ProcessId) -> Ancestry {
+        let parent = |id: &ProcessId| self.get(*id)?.who.parent.filter(|parent| parent != id);
+        let ancestors: Vec<_> = std::iter::successors(parent(&id), parent).take(ANCESTORS).collect();
+        let images = ancestors.iter().rev().filter_map(|id| Some(&self.get(*id)?.image));
+        images.fold(Ancestry::default(), |ancestry, image| ancestry.after(image))
+    }
+
     /// Number of processes, those that ended a moment ago included.
     pub fn len(&self) -> usize {
         self.by_pid.len()
@@ -269,7 +310,16 @@ impl Processes {
             return;
         }
         let start = Start::Exact(start_ns);
-        self.by_pid.insert(pid, Entry { start, image, since_ns, previous: None, exited_ns: None, who });
+        let entry = Entry {
+            start,
+            image,
+            since_ns,
+            previous: None,
+            exited_ns: None,
+            ancestry: Ancestry::default(),
+            who,
+        };
+        self.by_pid.insert(pid, entry);
     }
 
     /// Lets go of what ended more than the grace ago, unless its pid is

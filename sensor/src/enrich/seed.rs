@@ -38,6 +38,7 @@ pub fn from_proc(processes: &mut Processes, redactor: &Redactor) -> Vec<Found> {
         let who = who_from_proc(parent, found.login.map(|(_, session)| session));
         processes.seeded(found.id.pid, *start_ticks, image(directory, redactor), who);
     }
+    processes.seeded_all();
     all.into_iter().map(|(.., found)| found).collect()
 }
 

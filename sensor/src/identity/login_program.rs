@@ -4,6 +4,10 @@ use std::{collections::HashSet, fs, os::unix::fs::MetadataExt as _, path::PathBu
 
 use activity_proto::v1::{Confidence, Process, Reason};
 
+/// Every `Session.kind` there is.
+pub const SESSION_KINDS: [&str; 10] =
+    ["ssh", "console", "graphical", "cron", "at", "systemd", "run0", "service", "claimed", "unknown"];
+
 /// What kind of session a program begins.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Kind {

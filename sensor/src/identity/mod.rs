@@ -41,7 +41,7 @@ use self::{
 };
 pub use self::{
     existing::Found,
-    login_program::LoginPrograms,
+    login_program::{LoginPrograms, SESSION_KINDS},
     who::{Who, from_proc as who_from_proc},
 };
 use crate::{

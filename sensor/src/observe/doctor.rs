@@ -12,6 +12,7 @@ use anstyle::{AnsiColor, Style};
 use sensor_types::act::Act;
 use serde::Serialize;
 
+use super::policy;
 use crate::{
     cli::{DoctorArgs, DoctorFormat, Plan},
     config::{Config, HooksConfig},
@@ -39,21 +40,21 @@ enum Standing {
 
 /// One thing that was looked at.
 #[derive(Debug, Serialize)]
-struct Finding {
+pub(super) struct Finding {
     name: &'static str,
     standing: Standing,
-    says: String,
+    pub(super) says: String,
     /// What to do about it.
     #[serde(skip_serializing_if = "Option::is_none")]
-    mend: Option<&'static str>,
+    pub(super) mend: Option<&'static str>,
 }
 
 impl Finding {
-    fn good(name: &'static str, says: impl Into<String>) -> Self {
+    pub(super) fn good(name: &'static str, says: impl Into<String>) -> Self {
         Self { name, standing: Standing::Good, says: says.into(), mend: None }
     }
 
-    fn weak(name: &'static str, says: impl Into<String>, mend: &'static str) -> Self {
+    pub(super) fn weak(name: &'static str, says: impl Into<String>, mend: &'static str) -> Self {
         Self { name, standing: Standing::Weak, says: says.into(), mend: Some(mend) }
     }
 
@@ -108,6 +109,7 @@ fn findings() -> Look {
         Err(_) => {}
     }
     findings.extend([lockdown(), audit(), pam(), cgroup(), socket()]);
+    findings.extend(policy::of_daemon(&Config::default().stream));
     (findings, not_covered)
 }
 

@@ -1,3 +1,4 @@
 //! What the sensor tells its operators.
 
 pub mod doctor;
+mod policy;

@@ -15,8 +15,10 @@ use tokio::signal::unix::{SignalKind, signal};
 use crate::{
     cli::{WatchArgs, WatchFormat},
     config::Config,
+    enrich::ancestry::Ancestry,
     failure::Failure,
-    filter::{Filter, Verdict},
+    pipeline,
+    policy::{Policy, Verdict},
     run::Termination,
 };
 use source::Source;
@@ -46,11 +48,11 @@ pub fn watch(args: &WatchArgs) -> Result<(), Failure> {
 async fn show(args: &WatchArgs, config: Config, request: Request) -> Result<(), Failure> {
     let mut termination = Termination::listen();
     let mut source = Source::open(args, &config, request).await?;
-    // A daemon that records everything still shows only the policy's choice,
-    // unless everything was asked for.
-    let filter = Filter::new(&config.policy, args.common.all)
-        .map_err(Failure::config)?
-        .with_host_mount_namespace(crate::pipeline::host_mount_namespace());
+    // What a daemon sends is its policy's choice already. One that records
+    // everything still shows only what this configuration would choose, unless
+    // everything was asked for.
+    let chosen_already = args.common.all || !source.records_all();
+    let policy = pipeline::policy(&config, chosen_already).map_err(Failure::config)?;
     notice(args, &source);
     let mut view = View::new(args);
     let mut resized = signal(SignalKind::window_change()).ok();
@@ -59,7 +61,7 @@ async fn show(args: &WatchArgs, config: Config, request: Request) -> Result<(), 
     while let Ok(true) = result {
         result = tokio::select! {
             events = source.next() => match events? {
-                Some(events) => view.show(events, &filter),
+                Some(events) => view.show(events, &policy),
                 None => {
                     source.close().await;
                     view.end()?;
@@ -158,12 +160,14 @@ impl View {
     }
 
     /// Shows events; `Ok(true)` to go on.
-    fn show(&mut self, events: Vec<Event>, filter: &Filter) -> io::Result<bool> {
+    fn show(&mut self, events: Vec<Event>, policy: &Policy) -> io::Result<bool> {
+        // What led to a program is known to the daemon only.
+        let unknown = Ancestry::default();
         for event in events {
             if let Some(Payload::Gap(gap)) = &event.payload {
                 self.lost += gap.counts.iter().map(|count| count.count).sum::<u64>();
             }
-            if filter.decide(&event) != Verdict::Keep {
+            if policy.decide(&event, &unknown) == Verdict::LeaveOut {
                 continue;
             }
             self.shown += 1;

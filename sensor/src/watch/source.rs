@@ -18,7 +18,7 @@ use crate::{
     client::{self, Unreachable, refused},
     config::Config,
     failure::Failure,
-    pipeline::Pipeline,
+    pipeline::{self, Pipeline},
     run::{origin, require_privilege},
     source::load::{self, LoadOptions},
     state::State,
@@ -132,11 +132,9 @@ impl Own {
                 "no daemon runs, and recording needs root; start the service, or run this with sudo",
             )
         })?;
-        let options = LoadOptions {
-            everybody: config.records_everybody(args.common.all),
-            allow_degraded: true,
-            plan: args.plan.plan,
-        };
+        let policy = pipeline::policy(config, args.common.all).map_err(Failure::config)?;
+        let options =
+            LoadOptions { everybody: policy.wants_everybody(), allow_degraded: true, plan: args.plan.plan };
         let kernel = load::load(&config.hooks, options)?;
         let state = State::passing();
         let hub =
@@ -145,7 +143,7 @@ impl Own {
         let events = hub
             .subscribe("watch".to_owned(), wanted)
             .map_err(|_| Failure::unavailable("the stream is full; please report this"))?;
-        let pipeline = Pipeline::start(config, args.common.all, kernel, state, hub, None)?;
+        let pipeline = Pipeline::start(config, policy, kernel, state, hub, None)?;
         Ok(Self { events, pipeline: Some(pipeline), records_all: args.common.all })
     }
 }

@@ -19,4 +19,5 @@ mod policy;
 mod privacy;
 mod processes;
 mod reflection;
+mod rules;
 mod slow;

@@ -3,7 +3,10 @@
 use serde::{Serialize, Serializer};
 
 use crate::{
-    json::object::{Name, Object, name},
+    json::{
+        event::rfc3339,
+        object::{Name, Object, name},
+    },
     v1::{Gap, Hook, HookCounters, NotCovered, Status, TypeCount},
 };
 
@@ -42,7 +45,10 @@ impl Serialize for Status {
             object.text("version", &self.version)?;
             object.text("kernel", &self.kernel)?;
             object.text("objectSha256", &self.object_sha256)?;
-            object.put("recordsAll", self.records_all)
+            object.put("recordsAll", self.records_all)?;
+            object.text("policyVersion", &self.policy_version)?;
+            object.some("policySince", self.policy_since.as_ref().and_then(rfc3339))?;
+            object.text("policyError", &self.policy_error)
         })
     }
 }

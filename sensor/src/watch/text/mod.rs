@@ -132,6 +132,9 @@ impl Renderer {
         if let Some(count) = event.count.filter(|&count| count > 1) {
             self.line.push(Ink::Faint, &format!("{count}× "));
         }
+        if let Some(sampled) = event.sampled {
+            self.line.push(Ink::Faint, &format!("1 in {sampled}: "));
+        }
     }
 
     fn push_failure(&mut self, what: &str) {

@@ -33,15 +33,23 @@ pub fn gap(gap: &Gap) -> String {
 pub fn status(status: &Status) -> Vec<(Ink, String)> {
     let text = |text: &str| escape_bytes(text.as_bytes()).into_owned();
     let scope = if status.records_all { "records everything" } else { "records what people do" };
+    let policy = match status.policy_version.as_str() {
+        "" => String::new(),
+        version => format!(", policy {}", text(version)),
+    };
     let mut paragraphs = vec![(
         Ink::Faint,
         format!(
-            "sensor {}, {} plan, kernel {}, {scope}",
+            "sensor {}, {} plan, kernel {}, {scope}{policy}",
             text(&status.version),
             text(&status.plan),
             text(&status.kernel)
         ),
     )];
+    if !status.policy_error.is_empty() {
+        let error = format!("the policy stays as it is: {}", text(&status.policy_error));
+        paragraphs.push((Ink::Failure, error));
+    }
     let mut live: Vec<&str> =
         status.hooks.iter().filter(|hook| hook.live).map(|hook| hook.name.as_str()).collect();
     live.dedup();

@@ -145,6 +145,8 @@ pub fn status(millisecond: u32) -> Event {
         ],
         version: "0.1.0".into(),
         kernel: "6.12.48".into(),
+        policy_version: "3f0a1b2c4d5e".into(),
+        policy_error: "/etc/activity-sensor/config.toml:7: unknown key `policy.rules.actoin`".into(),
         ..Status::default()
     };
     let Event { time, .. } = act(millisecond, 0, "", Payload::Status(Status::default()));
@@ -157,6 +159,8 @@ pub fn ordinary() -> Vec<Event> {
     let mut folded =
         open(3_020, 4260, "/usr/bin/python3.12", b"/home/alice/data/report-2026-01.csv", &[Read]);
     folded.count = Some(12);
+    let mut sampled = unix(4_301, 4271, "/usr/bin/curl", b"/run/systemd/resolve/io.systemd.Resolve");
+    sampled.sampled = Some(100);
     let mut pending = connect(4_250, 4271, "/usr/bin/curl", Protocol::Tcp, "93.184.216.34", 443);
     pending.outcome = Some(Outcome { success: true, errno: Some(115) });
     let mut refused = failed(exec(5_002, 4280, "/usr/bin/bash", &[b"bash"]), 2);
@@ -183,7 +187,7 @@ pub fn ordinary() -> Vec<Event> {
         pending,
         connect(4_260, 4271, "/usr/bin/curl", Protocol::Tcp, "2606:2800:21f:cb07:6820:80da:af6b:8b2c", 443),
         connect(4_300, 4271, "/usr/bin/curl", Protocol::Udp, "192.0.2.53", 53),
-        unix(4_301, 4271, "/usr/bin/curl", b"/run/systemd/resolve/io.systemd.Resolve"),
+        sampled,
         unix(4_302, 4272, "/usr/bin/xterm", b"\0/tmp/.X11-unix/X0"),
         refused,
         as_root(exec(5_400, 4285, "/usr/bin/vim.basic", &[b"vim", b"/etc/ssh/sshd_config"])),

@@ -2,6 +2,7 @@
 //! does not depend on the length of the list.
 
 use regex::bytes::{Regex, RegexBuilder};
+use serde::{Serialize, Serializer};
 
 /// Room for lists of many long patterns.
 const SIZE_LIMIT: usize = 16 * 1024 * 1024;
@@ -13,32 +14,66 @@ const SIZE_LIMIT: usize = 16 * 1024 * 1024;
 /// else is itself.
 #[derive(Debug)]
 pub struct Patterns {
-    any: Option<Regex>,
+    texts: Vec<String>,
+    any: Any,
     /// `/proc/self/` is in the list: a process's own directory under its number.
     pub covers_own_proc: bool,
 }
 
+/// How the list is searched.
+#[derive(Debug)]
+enum Any {
+    /// Each is compared as it is.
+    Exact,
+    /// One of the patterns.
+    Pattern(Box<Regex>),
+}
+
 impl Patterns {
     /// Compiles the lists together.
+    ///
+    /// # Errors
+    /// When they are too large together.
     pub fn new(lists: &[&[String]]) -> Result<Self, regex::Error> {
-        let patterns = || lists.iter().flat_map(|list| list.iter());
-        let covers_own_proc = patterns().any(|pattern| pattern == "/proc/self/");
-        if patterns().next().is_none() {
-            return Ok(Self { any: None, covers_own_proc });
+        let texts = lists.concat();
+        let covers_own_proc = texts.iter().any(|pattern| pattern == "/proc/self/");
+        if texts.is_empty() {
+            return Ok(Self { any: Any::Exact, ..Self::exact(&[]) });
         }
-        let alternatives: Vec<_> = patterns().map(|pattern| expression(pattern)).collect();
+        let alternatives: Vec<_> = texts.iter().map(|pattern| expression(pattern)).collect();
         let any = RegexBuilder::new(&format!("^(?:{})$", alternatives.join("|")))
             .unicode(false)
             .dot_matches_new_line(true)
             .size_limit(SIZE_LIMIT)
             .dfa_size_limit(SIZE_LIMIT)
             .build()?;
-        Ok(Self { any: Some(any), covers_own_proc })
+        Ok(Self { texts, any: Any::Pattern(Box::new(any)), covers_own_proc })
     }
 
-    /// Whether a pattern matches the whole path.
+    /// Paths without any pattern in them.
+    #[must_use]
+    pub fn exact(texts: &[String]) -> Self {
+        Self { texts: texts.to_vec(), any: Any::Exact, covers_own_proc: false }
+    }
+
+    /// Whether one of them matches the whole path.
     pub fn matches(&self, path: &[u8]) -> bool {
-        self.any.as_ref().is_some_and(|any| any.is_match(path))
+        match &self.any {
+            Any::Exact => self.texts.iter().any(|text| text.as_bytes() == path),
+            Any::Pattern(any) => any.is_match(path),
+        }
+    }
+
+    /// As they were written.
+    #[must_use]
+    pub fn texts(&self) -> &[String] {
+        &self.texts
+    }
+}
+
+impl Serialize for Patterns {
+    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        self.texts.serialize(serializer)
     }
 }
 

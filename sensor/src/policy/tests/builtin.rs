@@ -1,66 +1,64 @@
+//! The built-in rules: what the keys of `[policy]` mean.
+
 use activity_proto::v1::{
-    Chmod, Exec, ExecMapping, Exit, Gap, Listen, Login, LoginuidSet, ModuleLoad, Mount, Outcome, Place,
-    Process, Ptrace, Rename, Status, Tamper, Unlink,
+    Chmod, Exec, ExecMapping, Exit, FileReceive, Gap, Listen, LoginuidSet, ModuleLoad, Mount, Place, Ptrace,
+    Rename, Status, Tamper, Unlink,
 };
 
-use super::*;
-use crate::config::Config;
+use super::{Verdict as Judged, *};
 
-const S_IFREG: u32 = 0o100_644;
-const S_IFDIR: u32 = 0o040_755;
-const S_IFCHR: u32 = 0o020_666;
+/// What these tests ask of a policy.
+struct Filter {
+    config: PolicyConfig,
+    policy: Policy,
+}
+
+#[derive(Debug, PartialEq, Eq)]
+enum Verdict {
+    Keep,
+    Drop(Reason),
+}
+
+#[derive(Debug, PartialEq, Eq)]
+enum Reason {
+    Scope,
+    Exe,
+    Noise,
+    Missing,
+    Directory,
+}
+
+impl Filter {
+    fn with_host_mount_namespace(self, inode: Option<u32>) -> Self {
+        Self { policy: Policy::new(&self.config, inode).unwrap(), ..self }
+    }
+
+    fn decide(&self, event: &Event) -> Verdict {
+        let nothing = Ancestry::default();
+        let decided = self.policy.rule_for(Act::of(event, &nothing));
+        if self.policy.decide(event, &nothing) == Judged::Keep {
+            return Verdict::Keep;
+        }
+        Verdict::Drop(match decided.unwrap().1.counted_as.as_str() {
+            "scope" => Reason::Scope,
+            "exe" => Reason::Exe,
+            "noise" => Reason::Noise,
+            "missing" => Reason::Missing,
+            "directory" => Reason::Directory,
+            other => panic!("{other}"),
+        })
+    }
+
+    fn counts(&self) -> [u64; 5] {
+        let counts = self.policy.filtered_by();
+        let count = |name| counts.iter().find(|count| count.reason == name).map_or(0, |count| count.count);
+        ["scope", "exe", "noise", "missing", "directory"].map(count)
+    }
+}
 
 fn filter(policy: &str) -> Filter {
-    let config = Config::parse(&format!("[policy]\n{policy}"), "test.toml".as_ref()).unwrap();
-    Filter::new(&config.policy, false).unwrap()
-}
-
-fn event(payload: impl Into<Option<Payload>>) -> Event {
-    Event {
-        process: Some(Process { pid: 42, exe: "/usr/bin/cat".into(), ..Default::default() }),
-        login: Some(Login { auid: Some(1001), ..Default::default() }),
-        outcome: Some(Outcome { success: true, errno: None }),
-        payload: payload.into(),
-        ..Default::default()
-    }
-}
-
-fn open_as(path: &str, access: &[Access], mode: u32) -> Event {
-    event(Payload::Open(Open {
-        path: path.to_owned().into(),
-        path_source: PathSource::Fd as i32,
-        access: access.iter().map(|access| *access as i32).collect(),
-        mode: Some(mode),
-        ..Default::default()
-    }))
-}
-
-fn open(path: &str) -> Event {
-    open_as(path, &[Access::Read], S_IFREG)
-}
-
-fn connect(path: &str) -> Event {
-    event(Payload::Connect(Connect {
-        family: Family::Unix as i32,
-        path: path.to_owned().into(),
-        ..Default::default()
-    }))
-}
-
-fn failed(mut event: Event, errno: Errno) -> Event {
-    event.outcome = Some(Outcome { success: false, errno: Some(errno.raw_os_error().unsigned_abs()) });
-    if let Some(Payload::Open(open)) = &mut event.payload {
-        open.path_source = PathSource::User as i32;
-        open.mode = None;
-    }
-    event
-}
-
-fn opened(event: &mut Event) -> &mut Open {
-    match &mut event.payload {
-        Some(Payload::Open(open)) => open,
-        other => panic!("not an open: {other:?}"),
-    }
+    let config = config(&format!("[policy]\n{policy}"));
+    Filter { policy: Policy::new(&config, None).unwrap(), config }
 }
 
 const NOISE: Verdict = Verdict::Drop(Reason::Noise);
@@ -294,7 +292,7 @@ fn a_list_without_noise_leaves_nothing_out() {
 
 #[test]
 fn recording_all_leaves_nothing_out() {
-    let filter = Filter::new(&PolicyConfig::default(), true).unwrap();
+    let filter = Filter { config: PolicyConfig::default(), policy: Policy::everything() };
     let mut event = open("/etc/ld.so.cache");
     event.login = None;
     event.process = Some(Process { exe: "/usr/bin/activity-sensor".into(), ..Default::default() });
@@ -303,10 +301,17 @@ fn recording_all_leaves_nothing_out() {
 }
 
 #[test]
-fn every_reason_has_a_place_in_the_counts_and_a_name() {
-    for (place, reason) in Reason::ALL.iter().enumerate() {
-        assert_eq!(*reason as usize, place);
-        assert!(!reason.name().is_empty());
+fn every_built_in_rule_has_a_name_of_its_own_and_a_reason() {
+    let policy = filter("directories = false").policy;
+    let names: Vec<_> = policy.rules().iter().map(|rule| rule.name.as_str()).collect();
+    assert_eq!(names, crate::policy::builtin::NAMES);
+    for rule in policy.rules() {
+        assert!(rule.built_in && !rule.reason.is_empty(), "{rule:?}");
+        assert!(
+            rule.action == Action::Allow
+                || crate::policy::builtin::COUNTED_AS.contains(&rule.counted_as.as_str()),
+            "{rule:?}"
+        );
     }
 }
 

@@ -1,0 +1,260 @@
+//! The thread that turns records into events and hands them on.
+
+use std::{
+    sync::{
+        Arc, PoisonError,
+        atomic::Ordering,
+        mpsc::{Receiver, RecvTimeoutError},
+    },
+    time::{Duration, Instant},
+};
+
+use activity_proto::v1::{Event, EventType, Lane, event::Payload};
+use sensor_types::process::Fork;
+
+use super::{LOOK, now};
+use crate::{
+    clock,
+    decode::{Decoded, Decoder, redact::Redactor},
+    enrich::{Enriched, Enricher, ancestry::Ancestry},
+    logins::Logins,
+    losses::Losses,
+    policy::{Policy, Verdict},
+    sequence::{Sequencer, lane_of},
+    source::{LoginProgramMap, batch::Batch, recording::Recorder},
+    status::SensorStatus,
+    stream::Hub,
+};
+
+/// Events encoded and handed on at once.
+const PUBLISH: usize = 512;
+/// How soon something that waits for more to be known is looked at again.
+const SOON: Duration = Duration::from_millis(50);
+/// How often at most a status says what changed.
+const STATUS: Duration = Duration::from_secs(60);
+
+/// The second thread.
+pub struct Worker {
+    pub decoder: Decoder,
+    pub enricher: Enricher,
+    pub logins: Logins,
+    /// Lines of logs left out, as last said.
+    pub logins_dropped: u64,
+    pub login_programs: LoginProgramMap,
+    pub sequencer: Sequencer,
+    pub losses: Losses,
+    pub told: Told,
+    /// Whether exec and exit are wanted in the stream; the process table needs
+    /// them in any case.
+    pub exec_events: bool,
+    pub redactor: Arc<Redactor>,
+    pub policy: Arc<Policy>,
+    pub status: Arc<SensorStatus>,
+    pub hub: Arc<Hub>,
+    pub outgoing: Vec<Event>,
+    pub recorder: Option<Recorder>,
+}
+
+/// What the last status in the stream said.
+pub struct Told {
+    pub not_covered: u64,
+    pub at: Instant,
+}
+
+impl Worker {
+    /// Works until there are no more batches.
+    pub fn run(mut self, batches: &Receiver<Batch>) {
+        self.send_status();
+        self.publish();
+        let mut looked = Instant::now();
+        loop {
+            self.change_policy();
+            self.look_at_people();
+            let wait = if self.enricher.is_waiting() { SOON } else { LOOK };
+            match batches.recv_timeout(wait) {
+                Ok(batch) => self.process(&batch),
+                Err(RecvTimeoutError::Timeout) => {}
+                Err(RecvTimeoutError::Disconnected) => break,
+            }
+            if looked.elapsed() >= LOOK {
+                self.report_losses();
+                let sessions = self.enricher.sessions();
+                *self.status.sessions.lock().unwrap_or_else(PoisonError::into_inner) = sessions;
+                looked = Instant::now();
+            }
+            self.publish();
+        }
+        self.report_losses();
+        self.publish();
+        self.hub.close();
+        self.logins.stop();
+    }
+
+    /// Between batches, so that an event is judged by one policy as a whole.
+    fn change_policy(&mut self) {
+        if let Some(policy) = self.status.policy.take_over(now) {
+            self.policy = policy;
+            self.send_status();
+        }
+    }
+
+    fn send_status(&mut self) {
+        let status = Payload::Status(self.status.status());
+        self.send_own(status, Lane::Process);
+    }
+
+    /// What the logs say and what was looked up, and what is to be told of it.
+    fn look_at_people(&mut self) {
+        let dropped = self.logins.dropped();
+        if dropped > self.logins_dropped {
+            tracing::warn!(
+                lines = dropped - self.logins_dropped,
+                "the log of logins came too fast; lines were left out"
+            );
+            self.logins_dropped = dropped;
+        }
+        self.enricher.tick();
+        self.send_told();
+        for file in self.enricher.new_login_programs() {
+            if let Err(error) = self.login_programs.add(file) {
+                tracing::warn!(%error, "the kernel programs do not know a login program");
+            }
+        }
+    }
+
+    /// Sessions, switches and refused logins.
+    fn send_told(&mut self) {
+        for event in self.enricher.told() {
+            if event.time.is_some() {
+                self.count_own();
+                self.send(event, Lane::Process);
+            } else if let Some(payload) = event.payload {
+                self.send_own(payload, Lane::Process);
+            }
+        }
+    }
+
+    fn process(&mut self, batch: &Batch) {
+        if let Some(recorder) = &mut self.recorder
+            && let Err(error) = recorder.add(batch)
+        {
+            tracing::error!(%error, "the recording cannot be written and ends here");
+            self.recorder = None;
+        }
+        let wall_offset = clock::wall_offset_ns();
+        for record in batch.iter() {
+            match self.decoder.decode(record, wall_offset) {
+                Ok(Decoded::Fork(fork)) => self.fork(&fork),
+                Ok(Decoded::Level(level)) => {
+                    self.enricher.led_to(level);
+                    self.status.pipeline.internal.fetch_add(1, Ordering::Relaxed);
+                }
+                Ok(Decoded::Event(event)) => self.event(*event),
+                Err(error) => {
+                    self.losses.rejected(record);
+                    self.status.pipeline.rejected.fetch_add(1, Ordering::Relaxed);
+                    tracing::debug!(%error, "a record was rejected");
+                }
+            }
+        }
+    }
+
+    fn fork(&mut self, fork: &Fork) {
+        self.enricher.forked(fork);
+        self.status.pipeline.internal.fetch_add(1, Ordering::Relaxed);
+    }
+
+    fn event(&mut self, mut event: Event) {
+        let stats = &self.status.pipeline;
+        if self.enricher.enrich(&mut event) == Enriched::Repeated {
+            stats.internal.fetch_add(1, Ordering::Relaxed);
+            return;
+        }
+        let event_type = event.event_type();
+        let unwanted = !self.exec_events && matches!(event_type, EventType::Exec | EventType::Exit);
+        let verdict = if unwanted { Verdict::LeaveOut } else { self.judge(&event) };
+        match verdict {
+            Verdict::Keep => {}
+            Verdict::KeepOneIn(many) => event.sampled = Some(many.get()),
+            Verdict::LeaveOut => {
+                self.status.pipeline.filtered.fetch_add(1, Ordering::Relaxed);
+                return;
+            }
+        }
+        self.send_told();
+        self.send(event, lane_of(event_type));
+    }
+
+    fn judge(&self, event: &Event) -> Verdict {
+        let ancestry = match self.policy.asks_for_ancestry() {
+            true => self.enricher.ancestry(event),
+            false => Ancestry::default(),
+        };
+        self.policy.decide(event, &ancestry)
+    }
+
+    fn report_losses(&mut self) {
+        let Ok(counters) = self.status.kernel.read() else { return };
+        for mut gap in self.losses.since_last_time(&counters) {
+            let lane = gap.lane();
+            let next = self.sequencer.last(lane) + 1;
+            (gap.from_sequence, gap.to_sequence) = (next, next - 1);
+            self.send_own(Payload::Gap(gap), lane);
+        }
+        // What goes around the hooks has no event that could be missing; the
+        // status says how often it happened.
+        if self.told.at.elapsed() < STATUS {
+            return;
+        }
+        let counted: u64 = counters.iter().map(|counts| counts.not_covered).sum();
+        let not_covered = counted.saturating_add(self.status.skipped.count().unwrap_or(0));
+        let is_new = not_covered != self.told.not_covered;
+        self.told = Told { not_covered, at: Instant::now() };
+        if is_new {
+            self.send_status();
+        }
+    }
+
+    fn count_own(&self) {
+        self.status.pipeline.own.fetch_add(1, Ordering::Relaxed);
+    }
+
+    /// An event of the sensor itself.
+    fn send_own(&mut self, payload: Payload, lane: Lane) {
+        let event = Event {
+            time: Some(now()),
+            boottime_ns: clock::boottime_ns(),
+            payload: Some(payload),
+            ..Event::default()
+        };
+        self.count_own();
+        self.send(event, lane);
+    }
+
+    fn send(&mut self, mut event: Event, lane: Lane) {
+        if let Some(attribution) = &event.attribution
+            && attribution.uid.is_none()
+            && let Some(count) = usize::try_from(attribution.reason)
+                .ok()
+                .and_then(|reason| self.status.pipeline.unattributed.get(reason))
+        {
+            count.fetch_add(1, Ordering::Relaxed);
+        }
+        self.sequencer.number(&mut event, lane);
+        self.outgoing.push(event);
+        if self.outgoing.len() >= PUBLISH {
+            self.publish();
+        }
+    }
+
+    fn publish(&mut self) {
+        let stats = &self.status.pipeline;
+        stats.processes.store(self.enricher.processes() as u64, Ordering::Relaxed);
+        stats.redacted.store(self.redactor.replaced(), Ordering::Relaxed);
+        stats.process_sequence.store(self.sequencer.last(Lane::Process), Ordering::Relaxed);
+        stats.file_sequence.store(self.sequencer.last(Lane::File), Ordering::Relaxed);
+        stats.published.fetch_add(self.outgoing.len() as u64, Ordering::Relaxed);
+        self.hub.publish(&self.outgoing);
+        self.outgoing.clear();
+    }
+}
