@@ -1,0 +1,81 @@
+//! The sensor as a contestant: a daemon of its own with a subscriber that counts.
+
+use std::{fs, process::Command, time::Duration};
+
+use rustix::{
+    process::Pid,
+    thread::{CpuSet, sched_setaffinity},
+    time::{ClockId, clock_gettime},
+};
+
+use super::{
+    Bench,
+    contestant::{SensorSays, Started},
+    helper::Helper,
+};
+use crate::{background::detached, exit::Result};
+
+/// How long it may take until it records.
+const START: Duration = Duration::from_secs(90);
+/// How long it is left alone then, until its memory is called that at rest.
+const REST: Duration = Duration::from_millis(700);
+
+/// Starts it; returns when it records and is at rest.
+pub fn start(bench: &Bench, arguments: &[&str], delays: bool) -> Result<Started> {
+    let mut started = begin(bench, arguments, delays)?;
+    ready(bench, &mut started)?;
+    bench.stop.wait(REST)?;
+    Ok(started)
+}
+
+/// Starts it and does not wait.
+pub fn begin(bench: &Bench, arguments: &[&str], delays: bool) -> Result<Started> {
+    let (socket, config) = (bench.private.path().join("socket"), bench.private.path().join("config.toml"));
+    // Empty: not that of an installed sensor.
+    fs::write(&config, "")?;
+    let mut count = Command::new(&bench.helper);
+    count.arg("count").arg(&socket).args(delays.then_some("delays"));
+    let counter = bench.helper("the counting subscriber", &mut count)?;
+
+    let mut run = Command::new(&bench.sensor);
+    run.arg("run").arg("--config").arg(config).args(arguments);
+    run.args(["--plan", bench.plan.name()]).arg("--state").arg(bench.private.path().join("state"));
+    let begun = now();
+    let daemon =
+        detached("the sensor", run.arg("--socket").arg(socket), bench.private.path().join("sensor.log"))?;
+    Ok(Started { programs: vec![daemon], counter: Some(counter), begun, ..Started::default() })
+}
+
+/// CLOCK_BOOTTIME in nanoseconds, the clock of events.
+fn now() -> u64 {
+    let time = clock_gettime(ClockId::Boottime);
+    let part = |value: i64| u64::try_from(value).unwrap_or_default();
+    part(time.tv_sec) * 1_000_000_000 + part(time.tv_nsec)
+}
+
+/// Waits until it records.
+pub fn ready(bench: &Bench, started: &mut Started) -> Result {
+    let answer = started.counter.as_mut().map(|counter| counter.answer::<SensorSays>(START)).transpose();
+    started.says = answer.map_err(|error| match started.programs.first() {
+        Some(daemon) => error.context(format!("the sensor does not record; it said:{}", daemon.last_words())),
+        None => error,
+    })?;
+    if bench.pinned {
+        for process in started.processes().into_iter().chain(started.counter.as_ref().map(Helper::pid)) {
+            keep_off(process, bench.core())?;
+        }
+    }
+    Ok(())
+}
+
+/// Leaves a core to the workload.
+fn keep_off(process: u32, core: usize) -> Result {
+    let mut others = CpuSet::new();
+    let cores = std::thread::available_parallelism().map_or(1, usize::from);
+    (0..cores).filter(|other| *other != core || cores == 1).for_each(|other| others.set(other));
+    for thread in fs::read_dir(format!("/proc/{process}/task"))?.flatten() {
+        let id = thread.file_name().to_str().and_then(|name| name.parse().ok()).and_then(Pid::from_raw);
+        sched_setaffinity(id, &others)?;
+    }
+    Ok(())
+}
