@@ -39,6 +39,11 @@ pub enum Contestant {
 }
 
 impl Contestant {
+    /// Whether it is a bare program in the kernel.
+    pub fn is_floor(self) -> bool {
+        matches!(self, Self::Floor | Self::Record)
+    }
+
     /// Those that run unless others are asked for.
     pub const OURS: [Self; 4] = [Self::Floor, Self::Record, Self::Default, Self::All];
     /// Those of `--peers`.

@@ -8,7 +8,7 @@ use super::{
     Bench,
     contestant::{Contestant, SensorSays, Started},
     helper::Helper,
-    proc::Usage,
+    proc::{Usage, forget_peak},
     statistics::ratio,
     workload::Workload,
 };
@@ -16,6 +16,8 @@ use crate::exit::Result;
 
 /// How long a workload may take to prepare, and to run.
 const PATIENCE: Duration = Duration::from_secs(900);
+/// How many events say something about a million of them.
+const ENOUGH: u64 = 1000;
 /// How long events of the preparation may take until they have arrived.
 const ARRIVAL: Duration = Duration::from_millis(100);
 /// How long the counting subscriber may wait for what is still to come.
@@ -65,10 +67,19 @@ pub struct Cost {
     pub cpu_seconds: f64,
     /// For a million events.
     pub cpu_per_million: Option<f64>,
-    /// Its memory before, in KiB.
+    /// The most memory it had until then, in KiB: that of its start.
+    pub start_kib: u64,
+    /// Its memory before the run.
     pub rest_kib: u64,
-    /// The most until the end.
-    pub peak_kib: u64,
+    /// The most in the run.
+    pub run_kib: u64,
+}
+
+impl Cost {
+    /// The most memory that it ever had.
+    pub fn peak_kib(&self) -> u64 {
+        self.start_kib.max(self.run_kib)
+    }
 }
 
 /// A run with the baseline and one with a contestant, one after the other.
@@ -151,6 +162,7 @@ impl Task {
         }
         let processes = started.processes();
         let before = Usage::of(&processes)?;
+        processes.iter().try_for_each(|process| forget_peak(*process))?;
         let done = go(generator)?;
         let all = started.says.as_ref().is_some_and(|says| says.all);
         let counted = started.counter.as_mut().map(|counter| {
@@ -162,7 +174,16 @@ impl Task {
         });
         let counted = counted.transpose()?;
         let after = Usage::of(&processes)?;
-        Ok(Run { done, cost: Some(cost(before, after, counted.as_ref())), counted })
+        Ok(Run { done, cost: Some(cost(before, after, self.recorded(counted.as_ref()))), counted })
+    }
+}
+
+impl Task {
+    /// How many events the contestant's processor time was for, others' included,
+    /// unless the workload leads to none.
+    fn recorded(self, counted: Option<&Counted>) -> u64 {
+        let total = counted.map_or(0, |counted| counted.total);
+        if self.workload == Workload::Other { 0 } else { total }
     }
 }
 
@@ -171,13 +192,16 @@ fn go(generator: &mut Helper) -> Result<Done> {
     generator.answer(PATIENCE)
 }
 
-fn cost(before: Usage, after: Usage, counted: Option<&Counted>) -> Cost {
+/// Nothing is said of a million events where there were only a few.
+fn cost(before: Usage, after: Usage, recorded: u64) -> Cost {
     let cpu_seconds = after.cpu_seconds - before.cpu_seconds;
-    let recorded = counted.map_or(0, |counted| counted.total);
-    // Of a few events it would say nothing.
-    let enough = recorded >= 1000;
-    let cpu_per_million = enough.then(|| cpu_seconds / recorded as f64 * 1e6);
-    Cost { cpu_seconds, cpu_per_million, rest_kib: before.resident_kib, peak_kib: after.peak_kib }
+    Cost {
+        cpu_seconds,
+        cpu_per_million: (recorded >= ENOUGH).then(|| cpu_seconds / recorded as f64 * 1e6),
+        start_kib: before.peak_kib,
+        rest_kib: before.resident_kib,
+        run_kib: after.peak_kib,
+    }
 }
 
 /// A run beside a contestant that is started for it.
@@ -207,10 +231,16 @@ mod tests {
     #[test]
     fn processor_time_is_that_of_the_run_for_all_events() {
         let usage = |cpu_seconds, peak_kib| Usage { cpu_seconds, resident_kib: 100, peak_kib };
-        let counted = |total| Counted { total, ..Counted::default() };
-        let cost_of = |total| cost(usage(1.0, 100), usage(3.0, 500), Some(&counted(total)));
-        let expected = Cost { cpu_seconds: 2.0, cpu_per_million: Some(4.0), rest_kib: 100, peak_kib: 500 };
+        let cost_of = |recorded| cost(usage(1.0, 900), usage(3.0, 500), recorded);
+        let expected = Cost {
+            cpu_seconds: 2.0,
+            cpu_per_million: Some(4.0),
+            start_kib: 900,
+            rest_kib: 100,
+            run_kib: 500,
+        };
         assert_eq!(cost_of(500_000), expected);
+        assert_eq!(expected.peak_kib(), 900);
         assert_eq!(cost_of(10).cpu_per_million, None);
     }
 

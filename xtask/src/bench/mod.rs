@@ -43,7 +43,7 @@ pub const HELPER: &str = "bench";
 /// What follows the list of options.
 pub const AFTER_HELP: &str = "\
 Examples:
-  cargo xtask bench                              everything, half an hour
+  cargo xtask bench                              everything, some 20 minutes
   cargo xtask bench --quick --profile trial      a first look, a few minutes
   cargo xtask bench open other --only default    two workloads beside the sensor with its default policy
   cargo xtask bench open --pairs 15 --pinned     more pairs, the workload on a core of its own

@@ -15,7 +15,7 @@ pub struct Usage {
     pub cpu_seconds: f64,
     /// Memory that is resident now, in KiB.
     pub resident_kib: u64,
-    /// The most that ever was.
+    /// The most since the start, or since it was forgotten.
     pub peak_kib: u64,
 }
 
@@ -48,6 +48,12 @@ impl Usage {
             peak_kib: kib(&status, "VmHWM:").unwrap_or_default(),
         })
     }
+}
+
+/// Begins anew with the most memory that a process had.
+pub fn forget_peak(process: u32) -> Result {
+    let path = PathBuf::from(format!("/proc/{process}/clear_refs"));
+    fs::write(&path, "5").with_context(|| path.display().to_string())
 }
 
 /// User and system time from /proc/PID/stat. The name before them is anything,

@@ -118,9 +118,13 @@ pub struct Medians {
     pub cpu_seconds: Option<f64>,
     /// For a million events.
     pub cpu_per_million: Option<f64>,
-    /// Its memory before, in MiB.
+    /// The most memory of its start, in MiB.
+    pub start_mib: Option<f64>,
+    /// Its memory at rest.
     pub rest_mib: Option<f64>,
-    /// The most.
+    /// The most in the run.
+    pub run_mib: Option<f64>,
+    /// The most of both.
     pub peak_mib: Option<f64>,
 }
 
@@ -195,7 +199,9 @@ impl Medians {
             cpu_seconds: of(&|pair| Some(pair.with.cost?.cpu_seconds)),
             cpu_per_million: of(&|pair| pair.with.cost?.cpu_per_million),
             rest_mib: of(&|pair| Some(mib(pair.with.cost?.rest_kib))),
-            peak_mib: of(&|pair| Some(mib(pair.with.cost?.peak_kib))),
+            start_mib: of(&|pair| Some(mib(pair.with.cost?.start_kib))),
+            run_mib: of(&|pair| Some(mib(pair.with.cost?.run_kib))),
+            peak_mib: of(&|pair| Some(mib(pair.with.cost?.peak_kib()))),
         }
     }
 
@@ -231,8 +237,8 @@ mod tests {
         Run { done: Done { count: 10, per_operation }, cost, counted }
     }
 
-    fn pair(baseline: f64, with: f64, peak_kib: u64) -> Pair {
-        let cost = Cost { cpu_seconds: 1.0, cpu_per_million: None, rest_kib: 1024, peak_kib };
+    fn pair(baseline: f64, with: f64, run_kib: u64) -> Pair {
+        let cost = Cost { cpu_seconds: 1.0, cpu_per_million: None, start_kib: 0, rest_kib: 1024, run_kib };
         Pair::of(run(baseline, None, vec![]), run(with, Some(cost), vec![]))
     }
 

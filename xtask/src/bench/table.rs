@@ -106,8 +106,9 @@ fn costs(compared: &[Compared]) -> Table {
         "beside",
         "cpu s",
         "cpu s/M",
+        "start MiB",
         "rest MiB",
-        "peak MiB",
+        "run MiB",
         "done",
         "received",
         "missing",
@@ -117,14 +118,17 @@ fn costs(compared: &[Compared]) -> Table {
     let mut table = Table::new(2, &heads);
     for row in compared {
         let medians = &row.medians;
+        // Of a floor it would be that of the program that loads it.
+        let memory = |value| figure(if row.contestant.is_floor() { None } else { value }, 1);
         let verdicts: Vec<_> = row.verdicts.iter().filter(|verdict| !verdict.measure.is_time()).collect();
         let mut cells = vec![
             row.workload.to_string(),
             row.contestant.to_string(),
             figure(medians.cpu_seconds, 2),
             figure(medians.cpu_per_million, 2),
-            figure(medians.rest_mib, 1),
-            figure(medians.peak_mib, 1),
+            memory(medians.start_mib),
+            memory(medians.rest_mib),
+            memory(medians.run_mib),
         ];
         cells.extend(row.sums().cells());
         cells.push(joined(&verdicts));

@@ -11,17 +11,17 @@ use crate::setup::on_path;
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, ValueEnum, Serialize)]
 #[serde(rename_all = "snake_case")]
 pub enum Workload {
-    /// openat and close of one file.
+    /// Opening and closing one file.
     Open,
     /// Start of /bin/true and the wait for its end.
     Exec,
     /// TCP connect to a listener of its own on loopback, accepted and closed.
     Connect,
-    /// getppid, a system call that nobody watches.
+    /// A system call that nobody watches: getppid.
     Other,
     /// Reading 10,000 small files.
     Files,
-    /// `make -j2` of small C files.
+    /// Compiling small C files: `make -j2`.
     Build,
     /// Two loops of `open` at once.
     Two,
