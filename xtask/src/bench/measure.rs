@@ -44,7 +44,8 @@ pub struct Counted {
     pub lost: BTreeMap<String, u64>,
     /// When the generator's first event came.
     pub first: Option<u64>,
-    /// Nanoseconds from each of its acts to the subscriber.
+    /// Nanoseconds from each of its acts to the subscriber, for `delay`.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
     pub delays: Vec<u64>,
 }
 

@@ -1,6 +1,6 @@
 //! The sensor as a contestant: a daemon of its own with a subscriber that counts.
 
-use std::{fs, process::Command, time::Duration};
+use std::{fs, os::unix::net::UnixStream, path::PathBuf, process::Command, time::Duration};
 
 use rustix::{
     process::Pid,
@@ -13,10 +13,12 @@ use super::{
     contestant::{SensorSays, Started},
     helper::Helper,
 };
-use crate::{background::detached, exit::Result};
+use crate::{background::detached, exit::Result, run::early_end};
 
 /// How long it may take until it records.
 const START: Duration = Duration::from_secs(90);
+/// How often it is asked whether it listens.
+const RETRY: Duration = Duration::from_millis(10);
 /// How long it is left alone then, until its memory is called that at rest.
 const REST: Duration = Duration::from_millis(700);
 
@@ -30,7 +32,7 @@ pub fn start(bench: &Bench, arguments: &[&str], delays: bool) -> Result<Started>
 
 /// Starts it and does not wait.
 pub fn begin(bench: &Bench, arguments: &[&str], delays: bool) -> Result<Started> {
-    let (socket, config) = (bench.private.path().join("socket"), bench.private.path().join("config.toml"));
+    let (socket, config) = (socket(bench), bench.private.path().join("config.toml"));
     // Empty: not that of an installed sensor.
     fs::write(&config, "")?;
     let mut count = Command::new(&bench.helper);
@@ -46,6 +48,10 @@ pub fn begin(bench: &Bench, arguments: &[&str], delays: bool) -> Result<Started>
     Ok(Started { programs: vec![daemon], counter: Some(counter), begun, ..Started::default() })
 }
 
+fn socket(bench: &Bench) -> PathBuf {
+    bench.private.path().join("socket")
+}
+
 /// CLOCK_BOOTTIME in nanoseconds, the clock of events.
 fn now() -> u64 {
     let time = clock_gettime(ClockId::Boottime);
@@ -55,11 +61,15 @@ fn now() -> u64 {
 
 /// Waits until it records.
 pub fn ready(bench: &Bench, started: &mut Started) -> Result {
-    let answer = started.counter.as_mut().map(|counter| counter.answer::<SensorSays>(START)).transpose();
-    started.says = answer.map_err(|error| match started.programs.first() {
-        Some(daemon) => error.context(format!("the sensor does not record; it said:{}", daemon.last_words())),
-        None => error,
-    })?;
+    while UnixStream::connect(socket(bench)).is_err() {
+        bench.stop.wait(RETRY)?;
+        for daemon in &mut started.programs {
+            if let Some(status) = daemon.ended() {
+                return Err(early_end(daemon, status));
+            }
+        }
+    }
+    started.says = started.counter.as_mut().map(|counter| counter.answer::<SensorSays>(START)).transpose()?;
     if bench.pinned {
         for process in started.processes().into_iter().chain(started.counter.as_ref().map(Helper::pid)) {
             keep_off(process, bench.core())?;
@@ -75,7 +85,8 @@ fn keep_off(process: u32, core: usize) -> Result {
     (0..cores).filter(|other| *other != core || cores == 1).for_each(|other| others.set(other));
     for thread in fs::read_dir(format!("/proc/{process}/task"))?.flatten() {
         let id = thread.file_name().to_str().and_then(|name| name.parse().ok()).and_then(Pid::from_raw);
-        sched_setaffinity(id, &others)?;
+        // One that has ended meanwhile is on no core.
+        let _ = id.map(|id| sched_setaffinity(Some(id), &others));
     }
     Ok(())
 }
