@@ -22,8 +22,9 @@ const FIRST: Duration = Duration::from_secs(1);
 /// Operations of the run before the first pair, which fills caches and makes files.
 const WARM_UP: u64 = 20_000;
 
-/// Measures all that was asked for.
-pub fn measure(bench: &Bench, arguments: &Arguments) -> Result<Report> {
+/// Measures all that was asked for, as far as it gets: what was measured before
+/// an error counts.
+pub fn measure(bench: &Bench, arguments: &Arguments) -> (Report, Result) {
     let mut skipped = Vec::new();
     let workloads = workloads(arguments, &mut skipped);
     let contestants = contestants(arguments, &mut skipped);
@@ -35,20 +36,15 @@ pub fn measure(bench: &Bench, arguments: &Arguments) -> Result<Report> {
         progress: Progress::new(
             workloads.iter().map(|workload| runs(*workload, &contestants, arguments)).sum(),
         ),
+        compared: Vec::new(),
+        alone: Vec::new(),
     };
-    let here = Machine::here();
-    let (mut compared, mut alone) = (Vec::new(), Vec::new());
-    for workload in workloads {
-        if workload.kind() == Kind::Compared {
-            for contestant in &contestants {
-                compared.push(course.compare(workload, *contestant)?);
-            }
-        } else if contestants.contains(&Contestant::All) {
-            alone.push(course.alone(workload)?);
-        }
-    }
+    let machine = Machine::here();
+    let outcome = workloads.iter().try_for_each(|workload| course.measure(*workload, &contestants));
     let subject = subject(arguments, course.says.take(), &contestants);
-    Ok(Report { machine: here, subject, compared, alone, skipped, load_after: Machine::here().load_before })
+    let load_after = Machine::here().load_before;
+    let Course { compared, alone, .. } = course;
+    (Report { machine, subject, compared, alone, skipped, load_after }, outcome)
 }
 
 /// How many pairs, or runs, a workload takes.
@@ -108,11 +104,29 @@ struct Course<'a> {
     quick: bool,
     says: Option<SensorSays>,
     progress: Progress,
+    compared: Vec<Compared>,
+    alone: Vec<Alone>,
 }
 
 impl Course<'_> {
     fn task(&self, workload: Workload) -> Task {
         Task { workload, count: workload.count(self.quick) }
+    }
+
+    fn measure(&mut self, workload: Workload, contestants: &[Contestant]) -> Result {
+        match workload.kind() {
+            Kind::Compared => contestants.iter().try_for_each(|contestant| {
+                let compared = self.compare(workload, *contestant)?;
+                self.compared.push(compared);
+                Ok(())
+            }),
+            Kind::Alone if contestants.contains(&Contestant::All) => {
+                let alone = self.alone(workload)?;
+                self.alone.push(alone);
+                Ok(())
+            }
+            Kind::Alone => Ok(()),
+        }
     }
 
     fn compare(&mut self, workload: Workload, contestant: Contestant) -> Result<Compared> {

@@ -47,7 +47,7 @@ impl Stop {
     /// Fails when the user wants an end.
     pub fn check(&self) -> Result {
         if self.0.load(Ordering::Relaxed) {
-            return Err(failure(1, "stopped; all that was started has ended, and no result was kept"));
+            return Err(failure(1, "stopped before the end; what was measured until then is all there is"));
         }
         Ok(())
     }

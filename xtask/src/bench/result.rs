@@ -28,6 +28,13 @@ pub struct Report {
     pub load_after: f64,
 }
 
+impl Report {
+    /// Whether nothing was measured.
+    pub fn is_empty(&self) -> bool {
+        self.compared.is_empty() && self.alone.is_empty() && self.skipped.is_empty()
+    }
+}
+
 /// What was measured, and how.
 #[derive(Debug, Serialize)]
 pub struct Subject {

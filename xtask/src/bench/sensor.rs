@@ -19,6 +19,8 @@ use crate::{background::detached, exit::Result, run::early_end};
 const START: Duration = Duration::from_secs(90);
 /// How often it is asked whether it listens.
 const RETRY: Duration = Duration::from_millis(10);
+/// How long it may take to end where it cannot record.
+const END: Duration = Duration::from_secs(1);
 /// How long it is left alone then, until its memory is called that at rest.
 const REST: Duration = Duration::from_millis(700);
 
@@ -63,19 +65,28 @@ fn now() -> u64 {
 pub fn ready(bench: &Bench, started: &mut Started) -> Result {
     while UnixStream::connect(socket(bench)).is_err() {
         bench.stop.wait(RETRY)?;
-        for daemon in &mut started.programs {
-            if let Some(status) = daemon.ended() {
-                return Err(early_end(daemon, status));
-            }
-        }
+        not_ended(started)?;
     }
-    started.says = started.counter.as_mut().map(|counter| counter.answer::<SensorSays>(START)).transpose()?;
+    let answer = started.counter.as_mut().map(|counter| counter.answer::<SensorSays>(START)).transpose();
+    if answer.is_err() {
+        // Without the sensor the subscriber has nothing to say; why is in the sensor's words.
+        bench.stop.wait(END)?;
+        not_ended(started)?;
+    }
+    started.says = answer?;
     if bench.pinned {
         for process in started.processes().into_iter().chain(started.counter.as_ref().map(Helper::pid)) {
             keep_off(process, bench.core())?;
         }
     }
     Ok(())
+}
+
+fn not_ended(started: &mut Started) -> Result {
+    started.programs.iter_mut().try_for_each(|daemon| match daemon.ended() {
+        Some(status) => Err(early_end(daemon, status)),
+        None => Ok(()),
+    })
 }
 
 /// Leaves a core to the workload.
