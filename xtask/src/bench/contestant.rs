@@ -1,8 +1,12 @@
 //! What runs beside a workload.
 
-use std::{fmt, process::Command, time::Duration};
+use std::{fmt, fs, process::Command, thread::available_parallelism, time::Duration};
 
 use clap::ValueEnum;
+use rustix::{
+    process::Pid,
+    thread::{CpuSet, sched_setaffinity},
+};
 use serde::{Deserialize, Serialize};
 
 use super::{
@@ -118,6 +122,21 @@ impl Started {
     pub fn processes(&self) -> Vec<u32> {
         let programs = self.programs.iter().map(Running::pid);
         programs.chain(self.helper.as_ref().map(Helper::pid)).collect()
+    }
+
+    /// Keeps it and its subscriber off a core, which the workload has.
+    pub fn leave(&self, core: usize) -> Result {
+        let mut others = CpuSet::new();
+        let cores = available_parallelism().map_or(1, usize::from);
+        (0..cores).filter(|other| *other != core || cores == 1).for_each(|other| others.set(other));
+        for process in self.processes().into_iter().chain(self.counter.as_ref().map(Helper::pid)) {
+            for thread in fs::read_dir(format!("/proc/{process}/task"))?.flatten() {
+                let id = thread.file_name().to_str().and_then(|name| name.parse().ok());
+                // One that has ended meanwhile is on no core.
+                let _ = id.and_then(Pid::from_raw).map(|id| sched_setaffinity(Some(id), &others));
+            }
+        }
+        Ok(())
     }
 
     /// Lets all of it end.

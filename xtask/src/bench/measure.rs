@@ -208,6 +208,9 @@ fn cost(before: Usage, after: Usage, recorded: u64) -> Cost {
 /// A run beside a contestant that is started for it.
 pub fn beside(bench: &Bench, task: Task, contestant: Contestant) -> Result<(Run, Option<SensorSays>)> {
     let mut started = contestant.start(bench, task.workload == Workload::Delay)?;
+    if bench.pinned {
+        started.leave(bench.core())?;
+    }
     let run = task.run(bench, Some(&mut started))?;
     let says = started.says.take();
     started.end();

@@ -73,7 +73,7 @@ pub struct Arguments {
     /// Fewer operations in each run: a first look.
     #[arg(long)]
     quick: bool,
-    /// Keep the workload on the last core, and the sensor with its subscriber on the others.
+    /// Keep the workload on the last core, and what watches on the others: less noise.
     #[arg(long)]
     pinned: bool,
     /// Also beside auditd, bpftrace and libbpf-tools, where they are installed.

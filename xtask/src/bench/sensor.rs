@@ -2,16 +2,11 @@
 
 use std::{fs, os::unix::net::UnixStream, path::PathBuf, process::Command, time::Duration};
 
-use rustix::{
-    process::Pid,
-    thread::{CpuSet, sched_setaffinity},
-    time::{ClockId, clock_gettime},
-};
+use rustix::time::{ClockId, clock_gettime};
 
 use super::{
     Bench,
     contestant::{SensorSays, Started},
-    helper::Helper,
 };
 use crate::{background::detached, exit::Result, run::early_end};
 
@@ -74,11 +69,6 @@ pub fn ready(bench: &Bench, started: &mut Started) -> Result {
         not_ended(started)?;
     }
     started.says = answer?;
-    if bench.pinned {
-        for process in started.processes().into_iter().chain(started.counter.as_ref().map(Helper::pid)) {
-            keep_off(process, bench.core())?;
-        }
-    }
     Ok(())
 }
 
@@ -87,17 +77,4 @@ fn not_ended(started: &mut Started) -> Result {
         Some(status) => Err(early_end(daemon, status)),
         None => Ok(()),
     })
-}
-
-/// Leaves a core to the workload.
-fn keep_off(process: u32, core: usize) -> Result {
-    let mut others = CpuSet::new();
-    let cores = std::thread::available_parallelism().map_or(1, usize::from);
-    (0..cores).filter(|other| *other != core || cores == 1).for_each(|other| others.set(other));
-    for thread in fs::read_dir(format!("/proc/{process}/task"))?.flatten() {
-        let id = thread.file_name().to_str().and_then(|name| name.parse().ok()).and_then(Pid::from_raw);
-        // One that has ended meanwhile is on no core.
-        let _ = id.map(|id| sched_setaffinity(Some(id), &others));
-    }
-    Ok(())
 }
