@@ -5,7 +5,7 @@ use std::{
     io,
     os::unix::process::CommandExt as _,
     path::{Path, PathBuf},
-    process::{Child, Command, ExitStatus, Stdio},
+    process::{Child, ChildStdin, ChildStdout, Command, ExitStatus, Stdio},
 };
 
 use anyhow::Context;
@@ -47,6 +47,21 @@ pub fn detached(name: &'static str, command: &mut Command, log: PathBuf) -> Resu
     start(name, Some(log), tied(command, leave_session))
 }
 
+/// As [`detached`], with a pipe to its standard input and one from its standard
+/// output; what it says on standard error goes to `log`.
+pub fn conversing(
+    name: &'static str,
+    command: &mut Command,
+    log: PathBuf,
+) -> Result<(Running, ChildStdin, ChildStdout)> {
+    let file = File::create(&log).with_context(|| log.display().to_string())?;
+    command.stdin(Stdio::piped()).stdout(Stdio::piped()).stderr(file);
+    let mut running = start(name, Some(log), tied(command, leave_session))?;
+    let pipes = running.child.stdin.take().zip(running.child.stdout.take());
+    let (input, output) = pipes.context("a child has the pipes that were asked for")?;
+    Ok((running, input, output))
+}
+
 fn start(name: &'static str, log: Option<PathBuf>, command: &mut Command) -> Result<Running> {
     let child =
         command.spawn().with_context(|| format!("{} does not start", command.get_program().display()))?;
@@ -82,6 +97,11 @@ fn leave_session() -> io::Result<()> {
 }
 
 impl Running {
+    /// Its process id.
+    pub fn pid(&self) -> u32 {
+        self.child.id()
+    }
+
     /// How it ended, if it has.
     pub fn ended(&mut self) -> Option<ExitStatus> {
         if self.status.is_none() {

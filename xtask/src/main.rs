@@ -1,6 +1,7 @@
 //! `cargo xtask`: everything a contributor types.
 
 mod background;
+mod bench;
 mod build;
 mod checkout;
 mod dist;
@@ -58,6 +59,9 @@ enum Verb {
     /// Run the end-to-end tests, or a script, in virtual machines with other kernels.
     #[command(after_help = vm::AFTER_HELP)]
     Vm(vm::Arguments),
+    /// Measure what the sensor costs this machine (needs root).
+    #[command(after_help = bench::AFTER_HELP)]
+    Bench(bench::Arguments),
     /// Make Debian packages of sensor and collector, in target/dist.
     Dist {
         /// How to compile: `trial` is quicker to build, `release` runs faster.
@@ -96,6 +100,9 @@ fn dispatch(verb: Verb) -> Result {
     if matches!(verb, Verb::Run) {
         run::permitted()?;
     }
+    if matches!(verb, Verb::Bench(_)) {
+        bench::permitted()?;
+    }
     let ready = setup::run()?;
     match verb {
         Verb::Setup => {
@@ -106,6 +113,7 @@ fn dispatch(verb: Verb) -> Result {
         Verb::Run => run::run(),
         Verb::Test { long } => test::run(long),
         Verb::Vm(arguments) => vm::run(arguments),
+        Verb::Bench(arguments) => bench::run(&arguments),
         Verb::Dist { profile } => dist::run(profile),
         Verb::Lint { accept_proto } => lint::run(accept_proto),
     }

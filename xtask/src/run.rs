@@ -197,8 +197,9 @@ fn await_socket(socket: &Path, sensor: &mut Running, signals: &Receiver<i32>) ->
     Ok(())
 }
 
-/// Its exit code is ours, since the programs' codes say what is wrong.
-fn early_end(running: &Running, status: ExitStatus) -> anyhow::Error {
+/// That a program ended by itself. Its exit code is ours, since the programs'
+/// codes say what is wrong.
+pub fn early_end(running: &Running, status: ExitStatus) -> anyhow::Error {
     let code = status.code().and_then(|code| u8::try_from(code).ok()).filter(|code| *code != 0).unwrap_or(1);
     let mut sentence = format!("{} ended early ({status})", running.name);
     if let Some(log) = &running.log {

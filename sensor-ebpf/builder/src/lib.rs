@@ -26,8 +26,9 @@ pub use compile::{BuildError, Built, build};
 pub use embed::{SOURCES, embed};
 pub use toolchain::{Compiler, Missing, Toolchain, find_linker};
 
-/// The objects of `sensor-ebpf`: the sensor's, and the tests' control.
-pub const OBJECTS: [&str; 2] = ["sensor-ebpf", "control"];
+/// The objects of `sensor-ebpf`: the sensor's, the tests' control and the
+/// benchmark's floors.
+pub const OBJECTS: [&str; 3] = ["sensor-ebpf", "control", "floor"];
 
 /// The version of `bpf-linker` that setup installs.
 ///

@@ -19,6 +19,8 @@ mod tree;
 
 use std::path::PathBuf;
 
+pub use plan::Plan;
+
 use clap::{Args, ValueEnum};
 
 use self::{

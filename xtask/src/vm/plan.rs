@@ -30,7 +30,7 @@ impl PlanChoice {
 }
 
 /// What the sensor is told with `--plan`.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
 pub enum Plan {
     /// The sensor chooses.
     Auto,

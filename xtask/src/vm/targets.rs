@@ -9,6 +9,7 @@ use std::{
 use anyhow::{Context, bail};
 
 use crate::{
+    bench,
     build::{self, Profile, SENSOR, shown},
     checkout::{self, cargo},
     exit::Result,
@@ -51,6 +52,8 @@ pub fn tests() -> Result<Targets> {
     for line in String::from_utf8_lossy(&output.stdout).lines() {
         match artifact(line) {
             Some(("test", path)) => targets.tests.push(path),
+            // Nothing is measured in an emulated machine.
+            Some(("bin", path)) if path.ends_with(bench::HELPER) => {}
             Some(("bin", path)) => targets.helpers.push(path),
             _ => {}
         }
