@@ -37,7 +37,7 @@ use crate::{
     source::{Kernel, load::KernelLog, reader, recording::Recorder},
     state::State,
     status::{PipelineStats, SensorStatus},
-    stream::Hub,
+    stream::{Hub, Outgoing},
 };
 use worker::{Told, Worker};
 
@@ -141,8 +141,8 @@ impl Pipeline {
                 redactor,
                 policy: worker_status.policy.standing().policy,
                 status: worker_status,
+                outgoing: Outgoing::new(Arc::clone(&hub)),
                 hub,
-                outgoing: Vec::new(),
                 recorder,
             }
             .run(&received);

@@ -23,7 +23,7 @@ use crate::{
     sequence::{Sequencer, lane_of},
     source::{LoginProgramMap, batch::Batch, recording::Recorder},
     status::SensorStatus,
-    stream::Hub,
+    stream::{Hub, Outgoing},
 };
 
 /// Events encoded and handed on at once.
@@ -51,7 +51,7 @@ pub struct Worker {
     pub policy: Arc<Policy>,
     pub status: Arc<SensorStatus>,
     pub hub: Arc<Hub>,
-    pub outgoing: Vec<Event>,
+    pub outgoing: Outgoing,
     pub recorder: Option<Recorder>,
 }
 
@@ -70,6 +70,8 @@ impl Worker {
         loop {
             self.change_policy();
             self.look_at_people();
+            // Before the wait: who subscribes meanwhile gets what comes after it.
+            self.publish();
             let wait = if self.enricher.is_waiting() { SOON } else { LOOK };
             match batches.recv_timeout(wait) {
                 Ok(batch) => self.process(&batch),
@@ -241,7 +243,7 @@ impl Worker {
             count.fetch_add(1, Ordering::Relaxed);
         }
         self.sequencer.number(&mut event, lane);
-        self.outgoing.push(event);
+        self.outgoing.push(&event);
         if self.outgoing.len() >= PUBLISH {
             self.publish();
         }
@@ -254,7 +256,6 @@ impl Worker {
         stats.process_sequence.store(self.sequencer.last(Lane::Process), Ordering::Relaxed);
         stats.file_sequence.store(self.sequencer.last(Lane::File), Ordering::Relaxed);
         stats.published.fetch_add(self.outgoing.len() as u64, Ordering::Relaxed);
-        self.hub.publish(&self.outgoing);
-        self.outgoing.clear();
+        self.outgoing.publish();
     }
 }

@@ -1,27 +1,25 @@
 //! Hands each event to every subscriber that wants it, and waits for none.
 //!
-//! An event is encoded once for all. Each subscriber has a queue of its own
+//! An event is encoded once for all (`outgoing`). Each subscriber has a queue of its own
 //! with a bound in bytes; what does not fit is counted by type and told as a
 //! gap before the next event.
 
-use std::{
-    ops::Range,
-    sync::{
-        Arc, Mutex, MutexGuard, PoisonError,
-        atomic::{AtomicU64, Ordering::Relaxed},
-    },
+use std::sync::{
+    Arc, Mutex, MutexGuard, PoisonError,
+    atomic::{AtomicU64, Ordering::Relaxed},
 };
 
 use activity_proto::{
     EncodedEvents,
     v1::{Event, EventId, Gap, Lane, SubscriberStatus, event::Payload},
 };
-use bytes::{Bytes, BytesMut};
+use bytes::BytesMut;
 use prost::Message as _;
 use tokio::sync::Notify;
 
 use super::{
     filter::Wanted,
+    outgoing::{Encoded, Part},
     queue::{Body, Queue},
 };
 use crate::{clock, decode::timestamp};
@@ -29,9 +27,6 @@ use crate::{clock, decode::timestamp};
 /// A body is closed when it has this many bytes: far under what gRPC clients
 /// accept by default (4 MiB), also with one more event of the largest kind.
 const BODY_BYTES: usize = 256 * 1024;
-
-/// A guess, so that a buffer need not grow.
-const USUAL_EVENT_BYTES: usize = 512;
 
 /// Where events meet subscribers.
 pub struct Hub {
@@ -55,40 +50,15 @@ pub struct Origin {
 #[derive(Debug)]
 pub struct Full;
 
-struct Subscriber {
+/// One subscriber.
+pub struct Subscriber {
     peer: String,
-    wanted: Wanted,
+    /// Which events it wants.
+    pub wanted: Wanted,
     queue: Mutex<Queue>,
     wake: Notify,
     sent: AtomicU64,
     missed: AtomicU64,
-}
-
-/// Events encoded one after another, and where each one's bytes are.
-struct Encoded {
-    bytes: Bytes,
-    ranges: Vec<Range<usize>>,
-}
-
-impl Encoded {
-    fn new(common: &[u8], events: &[Event]) -> Self {
-        let mut buffer = Vec::with_capacity(events.len() * USUAL_EVENT_BYTES);
-        let ranges = events
-            .iter()
-            .map(|event| {
-                let start = buffer.len();
-                EncodedEvents::append(&mut buffer, common, event);
-                start..buffer.len()
-            })
-            .collect();
-        Self { bytes: buffer.into(), ranges }
-    }
-
-    /// Each event with its bytes.
-    fn parts<'a>(&'a self, events: &'a [Event]) -> impl Iterator<Item = (&'a Event, &'a [u8])> {
-        let bytes = self.ranges.iter().map(|range| self.bytes.get(range.clone()).unwrap_or_default());
-        events.iter().zip(bytes)
-    }
 }
 
 impl Hub {
@@ -116,21 +86,14 @@ impl Hub {
         Ok(Subscription { hub: Arc::clone(self), subscriber })
     }
 
-    /// Hands on numbered events.
-    pub fn publish(&self, events: &[Event]) {
-        let subscribers = locked(&self.subscribers).clone();
-        if events.is_empty() || subscribers.is_empty() {
-            return;
-        }
-        let encoded = Encoded::new(&self.common, events);
-        for subscriber in subscribers {
-            if subscriber.wanted.is_everything() {
-                self.offer_all(&subscriber, events, &encoded);
-            } else {
-                self.offer_wanted(&subscriber, events, &encoded);
-            }
-            subscriber.wake.notify_one();
-        }
+    /// What all events share, encoded.
+    pub fn common(&self) -> &[u8] {
+        &self.common
+    }
+
+    /// Who subscribes now.
+    pub fn current(&self) -> Vec<Arc<Subscriber>> {
+        locked(&self.subscribers).clone()
     }
 
     /// Ends every subscription once its queue is empty.
@@ -154,35 +117,42 @@ impl Hub {
     }
 
     /// Bodies that share the memory of the encoded events.
-    fn offer_all(&self, subscriber: &Subscriber, events: &[Event], encoded: &Encoded) {
-        let mut first = 0;
-        while let Some(start) = encoded.ranges.get(first).map(|range| range.start) {
-            let rest = encoded.ranges.get(first..).unwrap_or_default();
-            let count = rest.iter().take_while(|range| range.end - start <= BODY_BYTES).count().max(1);
-            let end = rest.get(count - 1).map_or(start, |range| range.end);
-            let body = EncodedEvents::from_bytes(encoded.bytes.slice(start..end));
-            let parts = encoded.parts(events).skip(first).take(count);
-            self.offer(subscriber, (body, count as u64), parts);
-            first += count;
+    pub fn offer_all(&self, subscriber: &Subscriber, encoded: &Encoded) {
+        let mut rest = encoded.parts.as_slice();
+        while let Some(start) = rest.first().map(|part| part.range.start) {
+            let fitting = rest.iter().take_while(|part| part.range.end - start <= BODY_BYTES).count();
+            let (body, after) = rest.split_at(fitting.max(1));
+            let end = body.last().map_or(start, |part| part.range.end);
+            let events = EncodedEvents::from_bytes(encoded.bytes.slice(start..end));
+            let parts = body.iter().map(|part| encoded.with_bytes(part));
+            self.offer(subscriber, (events, body.len() as u64), parts);
+            rest = after;
         }
+        subscriber.wake.notify_one();
     }
 
-    /// Bodies of the events that the subscriber's filter lets through.
-    fn offer_wanted(&self, subscriber: &Subscriber, events: &[Event], encoded: &Encoded) {
+    /// Bodies of those events that the subscriber's filter lets through.
+    pub fn offer_chosen<'a>(
+        &self,
+        subscriber: &Subscriber,
+        encoded: &'a Encoded,
+        chosen: impl Iterator<Item = &'a Part>,
+    ) {
         let mut body = BytesMut::new();
-        let mut chosen = Vec::new();
-        for (event, bytes) in encoded.parts(events).filter(|(event, _)| subscriber.wanted.matches(event)) {
+        let mut parts = Vec::new();
+        for (part, bytes) in chosen.map(|part| encoded.with_bytes(part)) {
             body.extend_from_slice(bytes);
-            chosen.push((event, bytes));
+            parts.push((part, bytes));
             if body.len() >= BODY_BYTES {
                 let full = EncodedEvents::from_bytes(body.split().freeze());
-                self.offer(subscriber, (full, chosen.len() as u64), chosen.drain(..));
+                self.offer(subscriber, (full, parts.len() as u64), parts.drain(..));
             }
         }
-        if !chosen.is_empty() {
+        if !parts.is_empty() {
             let rest = EncodedEvents::from_bytes(body.freeze());
-            self.offer(subscriber, (rest, chosen.len() as u64), chosen.drain(..));
+            self.offer(subscriber, (rest, parts.len() as u64), parts.drain(..));
         }
+        subscriber.wake.notify_one();
     }
 
     /// Queues a body made of `parts`, or what is possible of it. A part of the
@@ -194,7 +164,7 @@ impl Hub {
         &self,
         subscriber: &Subscriber,
         body: Body,
-        parts: impl Iterator<Item = (&'a Event, &'a [u8])>,
+        parts: impl Iterator<Item = (&'a Part, &'a [u8])>,
     ) {
         let shared = self.queue_bytes / 4 * 3;
         let mut queue = locked(&subscriber.queue);
@@ -206,13 +176,13 @@ impl Hub {
         }
         let mut process = BytesMut::new();
         let mut of_process = Vec::new();
-        for (event, bytes) in parts {
-            if event.id.as_ref().is_some_and(|id| id.lane() == Lane::File) {
-                queue.miss(event);
+        for (part, bytes) in parts {
+            if part.lane == i32::from(Lane::File) {
+                queue.miss(part);
                 subscriber.missed.fetch_add(1, Relaxed);
             } else {
                 process.extend_from_slice(bytes);
-                of_process.push(event);
+                of_process.push(part);
             }
         }
         let count = of_process.len() as u64;
@@ -224,7 +194,7 @@ impl Hub {
         }
         let body = (EncodedEvents::from_bytes(process.freeze()), count);
         if !queue.offer(&body, self.queue_bytes) {
-            of_process.into_iter().for_each(|event| queue.miss(event));
+            of_process.into_iter().for_each(|part| queue.miss(part));
             subscriber.missed.fetch_add(count, Relaxed);
         }
     }
@@ -294,8 +264,12 @@ fn locked<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
 
 #[cfg(test)]
 mod tests {
-    use super::*;
+    use std::ops::Range;
+
     use activity_proto::v1::{EventType, Exec, Filter, GapReason, Open, SubscribeResponse};
+
+    use super::*;
+    use crate::stream::Outgoing;
 
     fn hub(queue_bytes: usize) -> Arc<Hub> {
         Arc::new(Hub::new(queue_bytes, 2, Origin::default()))
@@ -311,6 +285,13 @@ mod tests {
             .collect()
     }
 
+    fn publish(hub: &Arc<Hub>, events: &[Event]) {
+        let mut outgoing = Outgoing::new(Arc::clone(hub));
+        events.iter().for_each(|event| outgoing.push(event));
+        assert_eq!(outgoing.len(), events.len());
+        outgoing.publish();
+    }
+
     async fn drain(subscription: &mut Subscription) -> Vec<Event> {
         let mut events = Vec::new();
         while let Some(body) = subscription.next().await {
@@ -324,7 +305,7 @@ mod tests {
         let hub = hub(1000);
         let mut slow = hub.subscribe("slow".into(), Wanted::default()).unwrap();
         for first in (1..=100).step_by(5) {
-            hub.publish(&opens(first..first + 5));
+            publish(&hub, &opens(first..first + 5));
         }
         hub.close();
         let events = drain(&mut slow).await;
@@ -346,12 +327,12 @@ mod tests {
     async fn a_flood_of_opens_does_not_push_out_what_processes_did() {
         let hub = hub(4000);
         let mut slow = hub.subscribe("slow".into(), Wanted::default()).unwrap();
-        hub.publish(&opens(1..101));
+        publish(&hub, &opens(1..101));
         for sequence in 1..=5 {
             let id = EventId { lane: Lane::Process.into(), sequence, ..EventId::default() };
             let exec =
                 Event { id: Some(id), payload: Some(Payload::Exec(Exec::default())), ..Event::default() };
-            hub.publish(&[exec]);
+            publish(&hub, &[exec]);
         }
         hub.close();
         let events = drain(&mut slow).await;
@@ -363,10 +344,10 @@ mod tests {
     async fn after_a_gap_the_stream_goes_on() {
         let hub = hub(1000);
         let mut slow = hub.subscribe("slow".into(), Wanted::default()).unwrap();
-        hub.publish(&opens(1..6));
-        hub.publish(&opens(6..11));
+        publish(&hub, &opens(1..6));
+        publish(&hub, &opens(6..11));
         assert!(slow.next().await.is_some());
-        hub.publish(&opens(11..14));
+        publish(&hub, &opens(11..14));
         hub.close();
         let events = drain(&mut slow).await;
         let last = events.last().unwrap().id.as_ref().unwrap().sequence;
@@ -379,7 +360,7 @@ mod tests {
         let nothing = Wanted::new(Some(Filter { uids: vec![7], ..Filter::default() })).unwrap();
         let mut none = hub.subscribe("none".into(), nothing).unwrap();
         let mut all = hub.subscribe("all".into(), Wanted::default()).unwrap();
-        hub.publish(&opens(1..10_001));
+        publish(&hub, &opens(1..10_001));
         hub.close();
         assert!(drain(&mut none).await.is_empty());
         let first = all.next().await.unwrap();

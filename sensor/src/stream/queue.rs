@@ -4,8 +4,10 @@ use std::collections::{BTreeMap, VecDeque};
 
 use activity_proto::{
     EncodedEvents,
-    v1::{Event, Gap, GapReason, Lane, TypeCount},
+    v1::{Gap, GapReason, Lane, TypeCount},
 };
+
+use super::outgoing::Part;
 
 /// A body and the number of events in it.
 pub type Body = (EncodedEvents, u64);
@@ -39,16 +41,16 @@ impl Queue {
     }
 
     /// Notes an event that did not fit.
-    pub fn miss(&mut self, event: &Event) {
-        let Some(id) = &event.id else { return };
-        let missed = self.missed.entry(id.lane).or_insert_with(|| Missed {
-            from: id.sequence,
-            to: id.sequence,
+    pub fn miss(&mut self, part: &Part) {
+        let sequence = part.sequence;
+        let missed = self.missed.entry(part.lane).or_insert_with(|| Missed {
+            from: sequence,
+            to: sequence,
             by_type: BTreeMap::new(),
         });
-        missed.from = missed.from.min(id.sequence);
-        missed.to = missed.to.max(id.sequence);
-        *missed.by_type.entry(event.event_type().into()).or_default() += 1;
+        missed.from = missed.from.min(sequence);
+        missed.to = missed.to.max(sequence);
+        *missed.by_type.entry(part.event_type).or_default() += 1;
     }
 
     /// What was missed since the last call, one gap for each lane. To be put
