@@ -230,6 +230,19 @@ pub fn hidden(value: u64) -> u64 {
     value
 }
 
+/// Adds to a number that others may add to at the same time: the one atomic
+/// instruction of every kernel, for which the compiler has no name here.
+///
+/// # Safety
+/// `to` must be valid for writing.
+#[inline(always)]
+pub unsafe fn add(to: *mut u64, number: u64) {
+    // SAFETY: as the caller promises.
+    unsafe {
+        core::arch::asm!("lock *(u64 *)({0} + 0) += {1}", in(reg) to, in(reg) number, options(nostack));
+    }
+}
+
 /// `value`, if it is not more than `most`.
 ///
 /// The compiler may compare one register and use another that it knows to be

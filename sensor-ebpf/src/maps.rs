@@ -4,13 +4,13 @@ use aya_ebpf::{
     EbpfContext as _,
     bindings::BPF_F_NO_PREALLOC,
     macros::map,
-    maps::{HashMap, LruHashMap, PerCpuArray, ProgramArray, RingBuf},
+    maps::{Array, HashMap, LruHashMap, PerCpuArray, ProgramArray, RingBuf},
     programs::FExitContext,
 };
 use sensor_types::{
     act::Act,
     counters::Counters,
-    file::{FileId, OpenRecord, UNCHANGED},
+    file::{FileId, FoldKey, Folded, OpenRecord, UNCHANGED},
     network::Destination,
     policy::{Form, Offsets, Settings},
     session::{Program, Session},
@@ -33,11 +33,14 @@ pub static FILE_RING: RingBuf = RingBuf::with_byte_size(8 * 1024 * 1024, 0);
 #[map]
 pub static OPENING: PerCpuArray<Opening> = PerCpuArray::with_max_entries(Place::Interpreter as u32 + 1, 0);
 
-/// Entry of [`OPENING`].
+/// Entry of [`OPENING`]; begins as a `Folded`.
 #[repr(C)]
 #[derive(Clone, Copy)]
 pub struct Opening {
+    pub count: u64,
+    pub last_ns: u64,
     pub record: OpenRecord,
+    pub key: FoldKey,
     /// For `struct file`, then for its inode.
     pub head: HeadWords,
 }
@@ -57,6 +60,25 @@ pub enum Place {
     Mapping,
     Interpreter,
 }
+
+/// In which of the two maps repetitions are counted: `FIRST_MAP`, `SECOND_MAP`, or
+/// neither.
+#[map]
+pub static FOLD_TURN: Array<u32> = Array::with_max_entries(1, 0);
+
+/// Opens that are counted together, see `hook::fold`.
+#[map]
+pub static FOLDED: HashMap<FoldKey, Folded> = HashMap::with_max_entries(FOLDED_MAX, BPF_F_NO_PREALLOC);
+/// The other one.
+#[map]
+pub static FOLDED_TOO: HashMap<FoldKey, Folded> = HashMap::with_max_entries(FOLDED_MAX, BPF_F_NO_PREALLOC);
+
+const FOLDED_MAX: u32 = 8192;
+
+/// How many names and mounts have changed: what was walked before may be called
+/// something else now.
+#[map]
+pub static RENAMES: Array<u64> = Array::with_max_entries(1, 0);
 
 /// Indexed by [`Act`].
 #[map]

@@ -7,7 +7,11 @@ use aya_ebpf::{
 };
 use sensor_types::{act::Act, counters::Counters};
 
-use crate::{kernel::at_most, maps::COUNTERS};
+use crate::{
+    hook::fold::renamed,
+    kernel::at_most,
+    maps::{COUNTERS, setting},
+};
 
 /// Why an act did not become a record.
 pub enum Lost {
@@ -19,11 +23,16 @@ pub enum Lost {
     Unreadable,
     /// Known to have happened, and nothing more.
     NotCovered,
+    /// Counted with one that was the same.
+    Folded,
 }
 
 /// Counts one act and what became of it.
 #[inline(always)]
 pub fn count(act: Act, outcome: &Result<(), Lost>) {
+    if setting!(fold) == 1 && matches!(act, Act::Rename | Act::Mount) {
+        renamed();
+    }
     let Some(counters) = COUNTERS.get_ptr_mut(act as u32) else { return };
     // SAFETY: the element is this CPU's own and lives as long as the map. A
     // program that preempts this one (7.0 on) can at worst make one count be
@@ -36,6 +45,7 @@ pub fn count(act: Act, outcome: &Result<(), Lost>) {
         Err(Lost::RingFull) => counters.ring_full += 1,
         Err(Lost::Unreadable) => counters.unreadable += 1,
         Err(Lost::NotCovered) => counters.not_covered += 1,
+        Err(Lost::Folded) => counters.folded += 1,
     }
 }
 

@@ -2,8 +2,8 @@
 
 use zerocopy::{FromBytes, Immutable, IntoBytes, KnownLayout};
 
-/// `hits = filtered + recorded + ring_full + unreadable + not_covered`, whatever
-/// happens.
+/// `hits = filtered + recorded + ring_full + unreadable + not_covered + folded`,
+/// whatever happens.
 #[repr(C)]
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, FromBytes, IntoBytes, Immutable, KnownLayout)]
 pub struct Counters {
@@ -19,4 +19,6 @@ pub struct Counters {
     pub unreadable: u64,
     /// Seen to happen, in a way that this plan cannot record.
     pub not_covered: u64,
+    /// Counted with an act that was the same.
+    pub folded: u64,
 }

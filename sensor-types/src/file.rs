@@ -60,8 +60,9 @@ pub struct Open {
     pub source: u32,
     /// [`IO_URING`].
     pub marks: u32,
-    /// Zero.
-    pub reserved: u32,
+    /// Of one that tells of opens that were the same as one before: how many. Else
+    /// 0.
+    pub repeated: u32,
     /// The file's path, or on failure the caller's string.
     pub path: Span,
     /// On failure with a relative path: the directory it starts from.
@@ -80,6 +81,62 @@ pub struct OpenRecord {
 
 /// Most bytes of text in an [`OpenRecord`].
 pub const OPEN_TEXT_MAX: usize = PATH_MAX + COMPONENT_MAX + PATH_MAX;
+
+/// The value that has opens counted in the first of two maps.
+pub const FIRST_MAP: u32 = 1;
+/// The value that has them counted in the second. Any other: in none.
+pub const SECOND_MAP: u32 = 2;
+
+/// Most bytes of text in a [`Folded`].
+pub const FOLDED_TEXT_MAX: usize = 256;
+
+/// What opens have in common that are counted together: everything that their
+/// events would say of who opened what, and how.
+#[repr(C)]
+#[derive(Clone, Copy, Debug, FromBytes, IntoBytes, Immutable, KnownLayout)]
+pub struct FoldKey {
+    /// Addresses of the file's path.
+    pub mnt: u64,
+    /// See `mnt`.
+    pub dentry: u64,
+    /// See [`FileId::inode`].
+    pub inode: u64,
+    /// Real user in the lower half, real group in the upper.
+    pub uid_gid: u64,
+    /// See [`Header::pid`].
+    pub pid: u32,
+    /// See [`Header::euid`].
+    pub euid: u32,
+    /// See [`Header::egid`].
+    pub egid: u32,
+    /// See [`Header::loginuid`].
+    pub loginuid: u32,
+    /// See [`Open::flags`].
+    pub flags: u32,
+    /// See [`Open::file_mode`].
+    pub file_mode: u32,
+    /// See [`Open::marks`].
+    pub marks: u32,
+    /// Zero.
+    pub reserved: u32,
+    /// How many names and mounts have changed so far: the same object may have
+    /// another path.
+    pub renames: u64,
+}
+
+/// Opens that are counted together.
+#[repr(C)]
+#[derive(Clone, Copy, Debug, FromBytes, IntoBytes, Immutable, KnownLayout)]
+pub struct Folded {
+    /// How many there were after the first.
+    pub count: u64,
+    /// `CLOCK_BOOTTIME` of the last one, nanoseconds.
+    pub last_ns: u64,
+    /// The first one's record.
+    pub open: Open,
+    /// Its text.
+    pub text: [u8; FOLDED_TEXT_MAX],
+}
 
 /// [`Change::flags`] of a link: a symbolic one.
 pub const SYMBOLIC: u32 = 1;

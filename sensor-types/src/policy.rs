@@ -35,6 +35,8 @@ pub struct Settings {
     /// 1: the verifier gives the running task a type, so that programs may load from
     /// it without a helper.
     pub typed: u32,
+    /// 1: opens that repeat are counted together.
+    pub fold: u32,
     /// The functions whose parameters differ between kernels.
     pub forms: Forms,
 }
@@ -51,6 +53,7 @@ impl Settings {
         io_uring_operation: MISSING,
         patient: 0,
         typed: 0,
+        fold: 0,
         forms: Forms::NONE,
     };
 }

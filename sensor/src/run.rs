@@ -67,7 +67,12 @@ async fn daemon(config: Config, read: (ConfigFile, Config), args: &RunArgs) -> R
     let state = State::open(&config.sensor.state)?;
     let policy = pipeline::policy(&config, args.common.all).map_err(Failure::config)?;
     let everybody = policy.wants_everybody();
-    let options = LoadOptions { everybody, allow_degraded: args.allow_degraded, plan: args.plan.plan };
+    let options = LoadOptions {
+        everybody,
+        fold: !policy.keeps_everything(),
+        allow_degraded: args.allow_degraded,
+        plan: args.plan.plan,
+    };
     let kernel = load::load(&config.hooks, options)?;
     for hook in &kernel.hooks {
         match &hook.obstacle {

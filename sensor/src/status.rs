@@ -49,6 +49,8 @@ pub struct PipelineStats {
     pub processes: AtomicU64,
     /// Of the published, those that no record stands behind.
     pub own: AtomicU64,
+    /// Events that tell how often others were repeated.
+    pub totals: AtomicU64,
     /// Published events that name nobody, by [`v1::Reason`].
     pub unattributed: [AtomicU64; REASONS],
     /// Last number in the process lane.
@@ -148,6 +150,7 @@ impl SensorStatus {
             filtered_by: policy.filtered_by(),
             unattributed: self.unattributed(),
             own: self.pipeline.own.load(Relaxed),
+            totals: self.pipeline.totals.load(Relaxed),
             rules: policy.rule_counts(),
             unmatched: policy.unmatched(),
         }
@@ -189,6 +192,7 @@ fn describe(hooks: &[HookState], counters: Option<&AllCounters>) -> Vec<v1::Hook
                 ring_full: counts.ring_full,
                 unreadable: counts.unreadable,
                 not_covered: counts.not_covered,
+                folded: counts.folded,
             }),
             how: hook.how.to_owned(),
         });

@@ -23,7 +23,7 @@ pub use control::{Control, Seen};
 pub use event::EventExt;
 pub use machine::{Machine, skip};
 pub use program::{Output, Program, collector, evade, run, sensor as sensor_program};
-pub use sensor::Sensor;
+pub use sensor::{EACH_OPEN, Sensor};
 pub use subscribe::Subscription;
 pub use watch::Watch;
 

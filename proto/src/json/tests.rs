@@ -232,8 +232,15 @@ fn a_gap_counts_by_type() {
 
 #[test]
 fn a_status_lists_hooks_and_what_is_not_covered() {
-    let counters =
-        HookCounters { hits: 10, filtered: 1, recorded: 6, ring_full: 1, unreadable: 1, not_covered: 1 };
+    let counters = HookCounters {
+        hits: 12,
+        filtered: 1,
+        recorded: 6,
+        ring_full: 1,
+        unreadable: 1,
+        not_covered: 1,
+        folded: 2,
+    };
     let hook = |name: &str, reason: &str| Hook {
         name: name.into(),
         attached_to: format!("sched:sched_process_{name}"),

@@ -4,6 +4,7 @@
 mod change;
 mod credentials;
 mod exec;
+pub mod fold;
 mod io_uring;
 mod names;
 mod network;

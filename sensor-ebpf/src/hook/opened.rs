@@ -8,7 +8,7 @@ use sensor_types::{
     span::{COMPONENT_MAX, PATH_MAX},
 };
 
-use super::user_path::Name;
+use super::{fold::Turn, user_path::Name};
 use crate::{
     identity::Current,
     kernel::{Address, Head, HeadWords, Object, at_most, blank, put},
@@ -111,7 +111,7 @@ unsafe fn write_act(open: *mut Open, opened: &Opened) {
         (*open).flags = opened.flags;
         (*open).source = opened.source;
         (*open).marks = opened.marks;
-        (*open).reserved = 0;
+        (*open).repeated = 0;
     }
 }
 
@@ -128,7 +128,10 @@ fn opening(place: Place) -> Result<*mut Opening, Lost> {
 #[inline(always)]
 unsafe fn hand_over(all: *const Opening, text: u64) -> Result<(), Lost> {
     // SAFETY: as the caller promises.
-    unsafe { output(&FILE_RING, all.cast(), (TEXT as u64).wrapping_add(text), size_of::<OpenRecord>()) }
+    unsafe {
+        let record = (&raw const (*all).record).cast();
+        output(&FILE_RING, record, (TEXT as u64).wrapping_add(text), size_of::<OpenRecord>())
+    }
 }
 
 /// Where a record's text begins.
@@ -146,31 +149,40 @@ pub fn succeeded(current: Current, opened: &Opened) -> Result<(), Lost> {
         let open = &raw mut (*all).record.open;
         let path = &raw mut (*open).path;
         write_act(open, opened);
-        let at = write_file(all, opened.file);
+        let (at, inode) = write_file(all, opened.file);
+        let turn = Turn::of(opened.act);
+        if let Some(turn) = turn
+            && turn.counts(all, current, at, inode)
+        {
+            return Err(Lost::Folded);
+        }
+        put(&raw mut (*open).file, whole_inode_id(&raw mut (*all).head, inode));
         walk(Some(at), path, (&raw mut (*all).record.text).cast(), WALK, COMPONENT_MAX);
         locate(path, TEXT);
         blank(&raw mut (*open).base);
         current.write_header(&raw mut (*open).header, opened.act)?;
-        hand_over(all, written(path))
+        let length = written(path);
+        hand_over(all, length)?;
+        if let Some(turn) = turn {
+            turn.remember(all, length);
+        }
+        Ok(())
     }
 }
 
-/// What a record has of its file; tells where that is.
+/// What a record has of an open file itself; tells where it is, and its inode.
 ///
 /// # Safety
 /// `all` must be an entry of [`OPENING`].
 #[inline(always)]
-unsafe fn write_file(all: *mut Opening, file: Address) -> Path {
+unsafe fn write_file(all: *mut Opening, file: Address) -> (Path, Address) {
     // SAFETY: valid as the caller promises.
     unsafe {
         let (open, words) = (&raw mut (*all).record.open, &raw mut (*all).head);
         let head = Head::read_to(words, file);
-        let path = Path::of_head(&head);
-        let inode = head.pointer(offset!(file_inode));
         (*open).file_mode = head.read(offset!(file_mode)).unwrap_or(0);
         (*open).flags |= head.read::<u32>(offset!(file_flags)).unwrap_or(0);
-        put(&raw mut (*open).file, whole_inode_id(words, inode));
-        path
+        (Path::of_head(&head), head.pointer(offset!(file_inode)))
     }
 }
 
@@ -193,7 +205,7 @@ pub fn truncated(current: Current, path: Option<Path>, result: i32) -> Result<()
         (*open).flags = TRUNCATE_FLAGS;
         (*open).source = FROM_KERNEL;
         (*open).marks = 0;
-        (*open).reserved = 0;
+        (*open).repeated = 0;
         current.write_header(&raw mut (*open).header, Act::Open)?;
         hand_over(all, written(text))
     }

@@ -85,6 +85,8 @@ switches! {
     interpreters: Interpreter;
     /// Tell in exec events which libraries the environment brings in.
     preload: ;
+    /// Count opens that are the same as one a moment ago instead of recording each.
+    fold: ;
 }
 
 impl HooksConfig {

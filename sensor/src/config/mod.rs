@@ -62,6 +62,7 @@ const KEYS: &[&str] = &[
     "hooks.exec_mapping",
     "hooks.interpreters",
     "hooks.preload",
+    "hooks.fold",
     "hooks.process_ring_bytes",
     "hooks.file_ring_bytes",
     "policy.scope",

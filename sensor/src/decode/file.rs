@@ -98,6 +98,7 @@ fn begin(record: &[u8], event: &mut Event) -> Result<Open, DecodeError> {
     note_cut(event, "path", &open.path);
     note_cut(event, "path", &open.base);
     event.outcome = Some(outcome(open.result));
+    event.count = (open.repeated != 0).then(|| open.repeated.into());
     Ok(open)
 }
 

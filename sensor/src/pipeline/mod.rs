@@ -34,7 +34,7 @@ use crate::{
     losses::Losses,
     policy::{InForce, Policy, PolicyError},
     sequence::Sequencer,
-    source::{Kernel, load::KernelLog, reader, recording::Recorder},
+    source::{Kernel, folds, load::KernelLog, reader, recording::Recorder},
     state::State,
     status::{PipelineStats, SensorStatus},
     stream::{Hub, Outgoing},
@@ -79,6 +79,7 @@ impl Pipeline {
             file_ring,
             counters,
             skipped,
+            folds,
             log,
             hooks,
             plan,
@@ -106,6 +107,7 @@ impl Pipeline {
 
         let stop = Arc::new(AtomicBool::new(false));
         let (batches, received) = sync_channel(BATCHES);
+        let fold_batches = batches.clone();
         let reader_stop = Arc::clone(&stop);
         let reader = thread::Builder::new().name("ring-reader".into()).spawn(move || {
             prefer_this_thread();
@@ -113,6 +115,7 @@ impl Pipeline {
             // Detached only after the last record was read.
             drop(programs);
         })?;
+        let counter = folds::start(folds, Arc::clone(&stop), fold_batches)?;
         let log_stop = Arc::clone(&stop);
         let logger = thread::Builder::new().name("kernel-log".into()).spawn(move || relay(log, &log_stop))?;
         let exec_events = config.hooks.exec;
@@ -147,7 +150,7 @@ impl Pipeline {
             }
             .run(&received);
         })?;
-        Ok(Self { status, stop, threads: vec![reader, worker, logger] })
+        Ok(Self { status, stop, threads: vec![counter, reader, worker, logger] })
     }
 
     /// Reads out what the rings still hold, sends it on and ends.

@@ -172,6 +172,9 @@ impl Worker {
             stats.internal.fetch_add(1, Ordering::Relaxed);
             return;
         }
+        if event.count.is_some() {
+            stats.totals.fetch_add(1, Ordering::Relaxed);
+        }
         let event_type = event.event_type();
         let unwanted = !self.exec_events && matches!(event_type, EventType::Exec | EventType::Exit);
         let verdict = if unwanted { Verdict::LeaveOut } else { self.judge(&event) };

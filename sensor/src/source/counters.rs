@@ -6,11 +6,11 @@ use sensor_types::{act::Act, counters::Counters};
 use zerocopy::transmute;
 
 /// Reads the counts of all CPUs added up.
-pub struct KernelCounters(PerCpuArray<MapData, [u64; 6]>);
+pub struct KernelCounters(PerCpuArray<MapData, [u64; 7]>);
 
 impl KernelCounters {
     /// Takes over the map.
-    pub fn new(map: PerCpuArray<MapData, [u64; 6]>) -> Self {
+    pub fn new(map: PerCpuArray<MapData, [u64; 7]>) -> Self {
         Self(map)
     }
 
@@ -31,6 +31,7 @@ impl KernelCounters {
                 sum.ring_full += cpu.ring_full;
                 sum.unreadable += cpu.unreadable;
                 sum.not_covered += cpu.not_covered;
+                sum.folded += cpu.folded;
             }
         }
         Ok(all)

@@ -4,11 +4,11 @@ use std::{io, path::Path};
 
 use aya::{
     Ebpf, EbpfLoader, Endianness,
-    maps::{HashMap, MapData, PerCpuArray, RingBuf},
+    maps::{Array, HashMap, MapData, PerCpuArray, RingBuf},
 };
 use aya_log::{EbpfLogger, Level};
 use rustix::io::Errno;
-use sensor_types::act::Act;
+use sensor_types::{act::Act, policy::Settings};
 use thiserror::Error;
 use zerocopy::IntoBytes as _;
 
@@ -18,6 +18,7 @@ use super::{
     choice::{Choice, Choices, Refused},
     counters::KernelCounters,
     findings::Findings,
+    folds::Folds,
     plan::WAYS,
     sessions::{self, LoginProgramMap},
     skipped::Skipped,
@@ -87,6 +88,8 @@ pub struct Kernel {
     pub counters: KernelCounters,
     /// How often they were passed over.
     pub skipped: Skipped,
+    /// What they count together.
+    pub folds: Folds,
     /// The programs that begin sessions.
     pub login_programs: LoginProgramMap,
     /// What the programs log.
@@ -106,6 +109,8 @@ pub struct Kernel {
 pub struct LoadOptions {
     /// Record also the acts of processes that belong to nobody.
     pub everybody: bool,
+    /// Count opens that repeat together, unless the configuration does not want it.
+    pub fold: bool,
     /// Go on without a hook that is missing.
     pub allow_degraded: bool,
     /// How to hook the kernel.
@@ -134,7 +139,7 @@ pub fn load(config: &HooksConfig, options: LoadOptions) -> Result<Kernel, LoadEr
             None => Ok(()),
         };
         permit(&choices)?;
-        let kernel = attempt(config, options.everybody, &findings, choices, &types, &mut refused, permit)?;
+        let kernel = attempt(config, options, &findings, choices, &types, &mut refused, permit)?;
         if let Some(kernel) = kernel {
             drop(types);
             give_memory_back();
@@ -155,7 +160,7 @@ fn names(btf: Btf) -> Result<aya::Btf, LoadError> {
 /// which is in `refused` now, as is whatever else of them the kernel did not take.
 fn attempt(
     config: &HooksConfig,
-    everybody: bool,
+    options: LoadOptions,
     findings: &Findings,
     mut choices: Choices,
     types: &aya::Btf,
@@ -163,7 +168,7 @@ fn attempt(
     permit: impl Fn(&Choices) -> Result<(), LoadError>,
 ) -> Result<Option<Kernel>, LoadError> {
     let before = refused.len();
-    let mut ebpf = open(config, everybody, findings, &choices, types)?;
+    let mut ebpf = open(config, options, findings, &choices, types)?;
     let mut attacher = Attacher::new(&mut ebpf, types);
     let mut states = Vec::new();
     let (first, rest) = choices.0.split_at_mut(1);
@@ -192,6 +197,7 @@ fn attempt(
         ),
         log: EbpfLogger::init(&mut ebpf).map_err(|error| LoadError::Refused(chain(&error)))?,
         skipped: Skipped::of(&ebpf),
+        folds: take_folds(&mut ebpf)?,
         programs: Programs { _ebpf: ebpf },
         hooks: states,
         plan: choices.plan(),
@@ -203,14 +209,17 @@ fn attempt(
 /// Hands the object to the kernel as far as its maps; programs follow one by one.
 fn open(
     config: &HooksConfig,
-    everybody: bool,
+    options: LoadOptions,
     findings: &Findings,
     choices: &Choices,
     types: &aya::Btf,
 ) -> Result<Ebpf, LoadError> {
     // The programs are loaded without the code of what is not logged.
     let log_level = if tracing::enabled!(tracing::Level::DEBUG) { Level::Debug } else { Level::Warn } as u8;
-    let settings = choices.settings(findings, everybody);
+    // Names that change must be noticed, or an open would be told with the old one.
+    let notices = Act::Rename.bit() | Act::Mount.bit();
+    let fold = options.fold && config.fold && config.acts() & notices == notices;
+    let settings = Settings { fold: fold.into(), ..choices.settings(findings, options.everybody) };
     let calls = choices.call_table();
     EbpfLoader::new()
         .btf(Some(types))
@@ -258,6 +267,17 @@ fn give_memory_back() {
 
 /// Why an act that the configuration does not want is not recorded.
 pub const SWITCHED_OFF: &str = "switched off in the configuration";
+
+fn take_folds(ebpf: &mut Ebpf) -> Result<Folds, LoadError> {
+    let mut map = |name| take(ebpf, name);
+    let (turn, first, second) = (map("FOLD_TURN")?, map("FOLDED")?, map("FOLDED_TOO")?);
+    let refused = |error| LoadError::Refused(chain(&error));
+    Ok(Folds::new(
+        Array::try_from(turn).map_err(refused)?,
+        HashMap::try_from(first).map_err(refused)?,
+        HashMap::try_from(second).map_err(refused)?,
+    ))
+}
 
 fn take(ebpf: &mut Ebpf, name: &'static str) -> Result<aya::maps::Map, LoadError> {
     ebpf.take_map(name).ok_or_else(|| LoadError::Refused(format!("the object has no map {name}")))

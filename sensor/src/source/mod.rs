@@ -7,6 +7,7 @@ pub mod btf;
 pub mod choice;
 pub mod counters;
 pub mod findings;
+pub mod folds;
 pub mod load;
 pub mod plan;
 pub mod reader;

@@ -133,8 +133,12 @@ impl Own {
             )
         })?;
         let policy = pipeline::policy(config, args.common.all).map_err(Failure::config)?;
-        let options =
-            LoadOptions { everybody: policy.wants_everybody(), allow_degraded: true, plan: args.plan.plan };
+        let options = LoadOptions {
+            everybody: policy.wants_everybody(),
+            fold: !policy.keeps_everything(),
+            allow_degraded: true,
+            plan: args.plan.plan,
+        };
         let kernel = load::load(&config.hooks, options)?;
         let state = State::passing();
         let hub =

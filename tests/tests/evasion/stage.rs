@@ -22,7 +22,7 @@ use crate::{
 };
 
 /// Every open of people, also of what the default policy calls noise.
-pub const EVERY_OPEN: &str = "[policy]\nnoise = false\nmissing = true\n";
+pub const EVERY_OPEN: &str = "[policy]\nnoise = false\nmissing = true\n[hooks]\nfold = false\n";
 
 /// How long the events of a flood may take, on an emulated machine too.
 const PATIENCE: Duration = Duration::from_secs(180);
@@ -66,7 +66,7 @@ impl Stage {
     /// Starts both.
     pub fn new() -> Self {
         // With every hook, also in guests.
-        let sensor = Sensor::start(&format!("{EVERY_OPEN}[hooks]\n"), &[]);
+        let sensor = Sensor::start(&format!("{EVERY_OPEN}mount = true\n"), &[]);
         let stream = sensor.subscribe();
         Self { sensor, stream, control: Control::start(), acts: 0 }
     }

@@ -16,7 +16,7 @@ use std::{
 
 use activity_proto::v1::{Access, Event, PathSource};
 use activity_tests::{
-    EventExt as _, Machine, Person, Sensor, Subscription, here, own_directories, own_mounts, skip,
+    EACH_OPEN, EventExt as _, Machine, Person, Sensor, Subscription, here, own_directories, own_mounts, skip,
 };
 use rustix::{
     fs::{Mode, OFlags, ResolveFlags, open, openat, openat2},
@@ -37,7 +37,7 @@ struct Scene {
 
 impl Scene {
     fn new() -> Self {
-        let sensor = Sensor::start("[policy]\nnoise = false\nmissing = true\n", &[]);
+        let sensor = Sensor::start(&format!("[policy]\nnoise = false\nmissing = true\n{EACH_OPEN}"), &[]);
         let person = Person::new();
         let stream = sensor.follow(&person);
         let directory = sensor.path("directory");

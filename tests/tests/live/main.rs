@@ -13,6 +13,7 @@ mod counts;
 mod ends;
 mod errors;
 mod files;
+mod folds;
 mod images;
 mod names;
 mod policy;

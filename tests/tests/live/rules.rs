@@ -9,8 +9,8 @@ use std::{
 
 use activity_proto::v1::{Event, EventType, RuleCount, Status, event::Payload};
 use activity_tests::{
-    EventExt as _, Machine, Person, Program, Sensor, Subscription, eventually, here, patience, run,
-    sensor_program,
+    EACH_OPEN, EventExt as _, Machine, Person, Program, Sensor, Subscription, eventually, here, patience,
+    run, sensor_program,
 };
 use rustix::process::Signal;
 use serde_json::Value;
@@ -78,7 +78,7 @@ fn a_rule_that_denies_leaves_out_and_the_first_that_matches_decides() {
         rule("leave", "deny", &format!("path = [\"{path}/*d\"]")),
         rule("late", "deny", &format!("path = [\"{path}/kept\"]")),
     ];
-    let sensor = Sensor::start(&rules.concat(), &[]);
+    let sensor = Sensor::start(&format!("{}{EACH_OPEN}", rules.concat()), &[]);
     let person = Person::new();
     let mut stream = sensor.follow(&person);
     person.act(|| drop(File::open("/etc/passwd").unwrap()));
@@ -121,7 +121,7 @@ fn one_of_so_many_is_kept_and_says_so() {
     let Some(_machine) = Machine::shared(here!()) else { return };
     let directory = files(&["often"]);
     let matchers = format!("one_in = 10\npath = [\"{}/\"]", directory.path().display());
-    let sensor = Sensor::start(&rule("often", "sample", &matchers), &[]);
+    let sensor = Sensor::start(&format!("{}{EACH_OPEN}", rule("often", "sample", &matchers)), &[]);
     let person = Person::new();
     let mut stream = sensor.follow(&person);
     open(&person, &mut stream, &directory, &["often"; 95]);
@@ -184,7 +184,7 @@ fn no_event_is_lost_while_policies_change() {
     const OPENS: usize = 500;
     let Some(_machine) = Machine::shared(here!()) else { return };
     let directory = files(&["x"]);
-    let sensor = Sensor::start("", &[]);
+    let sensor = Sensor::start(EACH_OPEN, &[]);
     let person = Person::new();
     let mut stream = sensor.follow(&person);
     let path = directory.path().join("x");

@@ -35,7 +35,8 @@ fn a_slow_subscriber_is_told_what_it_missed_and_others_miss_nothing() {
     const COUNT: usize = 200_000;
     const PORTIONS: usize = 20;
     let Some(_machine) = Machine::alone(here!()) else { return };
-    let room = "[stream]\nsubscriber_queue_bytes = 16777216\n[hooks]\nfile_ring_bytes = 268435456\n";
+    let room =
+        "[stream]\nsubscriber_queue_bytes = 16777216\n[hooks]\nfold = false\nfile_ring_bytes = 268435456\n";
     let sensor = Sensor::start(room, &[]);
     let mut slow = Subscription::open_unread(&sensor.socket(), Filter::default());
     let mut fast = sensor.subscribe();
@@ -78,7 +79,7 @@ fn a_full_ring_is_counted_and_costs_the_other_lane_nothing() {
     const OPENS: usize = 20_000;
     const STARTS: usize = 50;
     let Some(_machine) = Machine::alone(here!()) else { return };
-    let sensor = Sensor::start("[hooks]\nfile_ring_bytes = 1048576\n", &[]);
+    let sensor = Sensor::start("[hooks]\nfold = false\nfile_ring_bytes = 1048576\n", &[]);
     let person = Person::new();
     let mut stream = sensor.follow(&person);
     sensor.program.stop();

@@ -1,0 +1,121 @@
+//! Opens that are the same as one a moment ago: counted, not recorded again.
+//!
+//! The first one is recorded as any other, and remembered. While it is, others
+//! of the same file, in the same way, by the same process with the same
+//! credentials only raise its count. There are two maps for this. Once a second
+//! the daemon has the programs use the other one, waits until none uses the
+//! first any more, and takes what that holds: no count is lost in between.
+
+use aya_ebpf::helpers::{bpf_get_current_uid_gid, generated::bpf_ktime_get_boot_ns};
+use sensor_types::{
+    act::Act,
+    file::{FIRST_MAP, FOLDED_TEXT_MAX, Folded, SECOND_MAP},
+    header::UNSET,
+};
+
+use crate::{
+    identity::Current,
+    kernel::{Address, Known, Object, add},
+    maps::{FOLD_TURN, FOLDED, FOLDED_TOO, Opening, RENAMES, offset, setting},
+    path::Path,
+};
+
+/// Where repetitions are counted now.
+#[derive(Clone, Copy)]
+pub struct Turn(u32);
+
+impl Turn {
+    /// `None` where they are recorded like others.
+    #[inline(always)]
+    pub fn of(act: Act) -> Option<Self> {
+        if setting!(fold) == 0 || !matches!(act, Act::Open) {
+            return None;
+        }
+        let turn = FOLD_TURN.get(0).copied().unwrap_or(0);
+        (turn == FIRST_MAP || turn == SECOND_MAP).then_some(Self(turn))
+    }
+
+    /// Counts an open if it is a repetition. `all` has its file already.
+    ///
+    /// # Safety
+    /// `all` must be an entry of `OPENING`, with what its record says of the file.
+    #[inline(always)]
+    pub unsafe fn counts(self, all: *mut Opening, current: Current, at: Path, inode: Address) -> bool {
+        // SAFETY: valid as the caller promises.
+        unsafe {
+            if setting!(typed) == 1 {
+                write_key(all, Known::current_task(), current, at);
+            } else {
+                write_key(all, current.task, current, at);
+            }
+            (*all).key.inode = inode.read(offset!(inode_ino)).unwrap_or(0);
+            let key = &(*all).key;
+            let known =
+                if self.0 == FIRST_MAP { FOLDED.get_ptr_mut(key) } else { FOLDED_TOO.get_ptr_mut(key) };
+            let Some(known) = known else { return false };
+            // Another thread of the process may count at the same time.
+            add(&raw mut (*known).count, 1);
+            (*known).last_ns = bpf_ktime_get_boot_ns();
+            true
+        }
+    }
+
+    /// Remembers an open that was recorded, with so many bytes of text. Without
+    /// room, and with a path that is too long, the next one is recorded too.
+    ///
+    /// # Safety
+    /// `all` must be an entry of `OPENING`, with the record as it was handed over.
+    #[inline(always)]
+    pub unsafe fn remember(self, all: *mut Opening, text: u64) {
+        if text > FOLDED_TEXT_MAX as u64 {
+            return;
+        }
+        // SAFETY: valid as the caller promises; a `Folded` is what an `Opening`
+        // begins with.
+        unsafe {
+            (*all).count = 0;
+            (*all).last_ns = 0;
+            let (key, folded) = (&(*all).key, &*all.cast::<Folded>());
+            let _ = if self.0 == FIRST_MAP {
+                FOLDED.insert(key, folded, 0)
+            } else {
+                FOLDED_TOO.insert(key, folded, 0)
+            };
+        }
+    }
+}
+
+/// Notes that names or mounts have changed.
+#[inline(always)]
+pub fn renamed() {
+    if let Some(renames) = RENAMES.get_ptr_mut(0) {
+        // SAFETY: the element lives as long as the map.
+        unsafe { add(renames, 1) };
+    }
+}
+
+/// What has to be the same.
+///
+/// # Safety
+/// `all` must be valid for writing.
+#[inline(always)]
+unsafe fn write_key<Task: Object>(all: *mut Opening, task: Task, current: Current, at: Path) {
+    // SAFETY: valid as the caller promises.
+    unsafe {
+        let key = &raw mut (*all).key;
+        let open = &raw const (*all).record.open;
+        (*key).mnt = at.mnt.0;
+        (*key).dentry = at.dentry.0;
+        (*key).uid_gid = bpf_get_current_uid_gid();
+        (*key).pid = (current.pid_tgid >> 32) as u32;
+        (*key).flags = (*open).flags;
+        (*key).file_mode = (*open).file_mode;
+        (*key).marks = (*open).marks;
+        (*key).reserved = 0;
+        (*key).renames = RENAMES.get(0).copied().unwrap_or(0);
+        (*key).loginuid = task.read(offset!(task_loginuid)).unwrap_or(UNSET);
+        let cred = task.follow(offset!(task_cred));
+        (*key).euid = cred.and_then(|cred| cred.read(offset!(cred_euid))).unwrap_or(UNSET);
+        (*key).egid = cred.and_then(|cred| cred.read(offset!(cred_egid))).unwrap_or(UNSET);
+    }
+}

@@ -1,0 +1,99 @@
+//! Opens that repeat: one event with a count, and none is lost.
+
+use std::{
+    fs::{self, File, OpenOptions},
+    path::Path,
+    thread,
+};
+
+use activity_proto::v1::{Access, Event, EventType};
+use activity_tests::{EventExt as _, Machine, Person, Sensor, Subscription, eventually, here};
+
+const TIMES: u64 = 3000;
+
+fn open_often(path: &Path) {
+    (0..TIMES).for_each(|_| drop(File::open(path).unwrap()));
+}
+
+/// Waits until repetitions are counted, which begins a moment after the start.
+fn await_folding(sensor: &Sensor, person: &Person) {
+    let file = sensor.path("begin");
+    fs::write(&file, "").unwrap();
+    eventually("repetitions are counted", || {
+        person.act(|| (0..2).for_each(|_| drop(File::open(&file).unwrap())));
+        let hooks = sensor.status().status.unwrap().hooks;
+        let open = hooks.into_iter().find(|hook| hook.name == "open").unwrap();
+        (open.counters.unwrap().folded > 0).then_some(())
+    });
+}
+
+/// Events of that file's opens that are told, and the opens they stand for.
+fn told(stream: &Subscription, wanted: impl Fn(&Event) -> bool) -> (u64, u64) {
+    let opens = stream.of_type(EventType::Open).filter(|event| wanted(event));
+    opens.fold((0, 0), |(events, opens), event| (events + 1, opens + event.count.unwrap_or(1)))
+}
+
+fn of(path: &Path) -> impl Fn(&Event) -> bool {
+    move |event| event.path() == path.as_os_str().as_encoded_bytes()
+}
+
+/// Waits until that many opens are told, and returns in how many events.
+fn await_opens(stream: &mut Subscription, what: &str, count: u64, wanted: impl Fn(&Event) -> bool) -> u64 {
+    let mut missing = count.saturating_sub(told(stream, &wanted).1);
+    if missing > 0 {
+        stream.read_until(what, |event| {
+            let is_open = event.open().is_some() && wanted(event);
+            missing = missing.saturating_sub(if is_open { event.count.unwrap_or(1) } else { 0 });
+            missing == 0
+        });
+    }
+    let (events, opens) = told(stream, &wanted);
+    assert_eq!(opens, count, "{what}");
+    events
+}
+
+#[test]
+fn opens_that_repeat_are_counted_exactly_and_only_with_what_is_the_same() {
+    let Some(_machine) = Machine::alone(here!()) else { return };
+    // The table of hooks: all of them, in guests too.
+    let sensor = Sensor::start("[hooks]\n", &[]);
+    let person = Person::new();
+    let (first, renamed, other) = (sensor.path("first"), sensor.path("renamed"), sensor.path("other"));
+    fs::write(&first, "").unwrap();
+    fs::write(&other, "").unwrap();
+    await_folding(&sensor, &person);
+    let mut stream = sensor.follow(&person);
+    person.act(|| {
+        open_often(&first);
+        fs::rename(&first, &renamed).unwrap();
+        open_often(&renamed);
+        thread::scope(|scope| {
+            scope.spawn(|| open_often(&other));
+            scope.spawn(|| open_often(&other));
+            scope.spawn(|| {
+                (0..TIMES).for_each(|_| drop(OpenOptions::new().write(true).open(&other).unwrap()));
+            });
+        });
+    });
+    let events = await_opens(&mut stream, "under the old name", TIMES, of(&first));
+    assert!(events < TIMES / 10, "{events} events");
+    await_opens(&mut stream, "under the new name", TIMES, of(&renamed));
+    let writes =
+        |event: &Event| event.open().is_some_and(|open| open.access().any(|way| way == Access::Write));
+    await_opens(&mut stream, "two threads", 2 * TIMES, |event| of(&other)(event) && !writes(event));
+    await_opens(&mut stream, "for writing", TIMES, |event| of(&other)(event) && writes(event));
+    let folded = stream.of_type(EventType::Open).find(|event| event.count.is_some()).unwrap();
+    assert_eq!(folded.login().0, Some(person.auid), "who did it is known of repetitions too");
+}
+
+#[test]
+fn with_all_every_open_has_an_event_of_its_own() {
+    let Some(_machine) = Machine::alone(here!()) else { return };
+    let sensor = Sensor::everything();
+    let person = Person::new();
+    let file = sensor.path("file");
+    fs::write(&file, "").unwrap();
+    let mut stream = sensor.follow(&person);
+    person.act(|| open_often(&file));
+    assert_eq!(await_opens(&mut stream, "all", TIMES, of(&file)), TIMES);
+}
