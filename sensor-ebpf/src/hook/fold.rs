@@ -6,7 +6,10 @@
 //! the daemon has the programs use the other one, waits until none uses the
 //! first any more, and takes what that holds: no count is lost in between.
 
-use aya_ebpf::helpers::{bpf_get_current_uid_gid, generated::bpf_ktime_get_boot_ns};
+use aya_ebpf::{
+    bindings::BPF_NOEXIST,
+    helpers::{bpf_get_current_uid_gid, generated::bpf_ktime_get_boot_ns},
+};
 use sensor_types::{
     act::Act,
     file::{FIRST_MAP, FOLDED_TEXT_MAX, Folded, SECOND_MAP},
@@ -61,7 +64,8 @@ impl Turn {
     }
 
     /// Remembers an open that was recorded, with so many bytes of text. Without
-    /// room, and with a path that is too long, the next one is recorded too.
+    /// room, and with a path that is too long, the next one is recorded too. Where
+    /// another thread has remembered the same meanwhile, that has counted already.
     ///
     /// # Safety
     /// `all` must be an entry of `OPENING`, with the record as it was handed over.
@@ -77,9 +81,9 @@ impl Turn {
             (*all).last_ns = 0;
             let (key, folded) = (&(*all).key, &*all.cast::<Folded>());
             let _ = if self.0 == FIRST_MAP {
-                FOLDED.insert(key, folded, 0)
+                FOLDED.insert(key, folded, u64::from(BPF_NOEXIST))
             } else {
-                FOLDED_TOO.insert(key, folded, 0)
+                FOLDED_TOO.insert(key, folded, u64::from(BPF_NOEXIST))
             };
         }
     }

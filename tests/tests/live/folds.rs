@@ -3,6 +3,7 @@
 use std::{
     fs::{self, File, OpenOptions},
     path::Path,
+    sync::Barrier,
     thread,
 };
 
@@ -96,4 +97,37 @@ fn with_all_every_open_has_an_event_of_its_own() {
     let mut stream = sensor.follow(&person);
     person.act(|| open_often(&file));
     assert_eq!(await_opens(&mut stream, "all", TIMES, of(&file)), TIMES);
+}
+
+#[test]
+fn threads_that_open_the_same_file_for_the_first_time_at_once_lose_no_count() {
+    const FILES: usize = 200;
+    const THREADS: u64 = 4;
+    const EACH: u64 = 10;
+    let Some(_machine) = Machine::alone(here!()) else { return };
+    // The table of hooks: all of them, in guests too.
+    let sensor = Sensor::start("[hooks]\n", &[]);
+    let person = Person::new();
+    let files: Vec<_> = (0..FILES).map(|number| sensor.path(&format!("file-{number}"))).collect();
+    files.iter().for_each(|file| fs::write(file, "").unwrap());
+    await_folding(&sensor, &person);
+    let mut stream = sensor.follow(&person);
+    let together = Barrier::new(THREADS as usize);
+    person.act(|| {
+        thread::scope(|scope| {
+            for _ in 0..THREADS {
+                scope.spawn(|| {
+                    for file in &files {
+                        together.wait();
+                        (0..EACH).for_each(|_| drop(File::open(file).unwrap()));
+                    }
+                });
+            }
+        });
+    });
+    let any = |event: &Event| event.path().starts_with(sensor.path("file-").as_os_str().as_encoded_bytes());
+    await_opens(&mut stream, "all", FILES as u64 * THREADS * EACH, any);
+    for file in &files {
+        assert_eq!(told(&stream, of(file)).1, THREADS * EACH, "{}", file.display());
+    }
 }

@@ -2,7 +2,7 @@
 
 use std::{fs::File, process::Command};
 
-use activity_tests::{Machine, Person, Program, Sensor, here, skip};
+use activity_tests::{EACH_OPEN, Machine, Person, Program, Sensor, here, skip};
 
 const SCRIPT: &str = concat!(env!("CARGO_MANIFEST_DIR"), "/python/reflect.py");
 
@@ -15,7 +15,7 @@ fn pythons_grpcio_reads_a_thousand_events_with_reflection_alone() {
             "needs ACTIVITY_TEST_PYTHON, an interpreter with grpcio; `cargo xtask test` makes one",
         );
     };
-    let sensor = Sensor::people();
+    let sensor = Sensor::start(EACH_OPEN, &[]);
     let mut client = Command::new(python);
     let mut client = Program::start(client.arg(SCRIPT).arg(sensor.socket()).arg("1000"));
     client.stdout_until("it subscribes", |text| text.ends_with(b"subscribed\n").then_some(()));
