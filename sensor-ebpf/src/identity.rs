@@ -12,7 +12,7 @@ use sensor_types::{
 };
 
 use crate::{
-    kernel::{Address, Known, Object, blank, copy_kernel_str},
+    kernel::{Address, Object, blank, copy_kernel_str, with_task},
     maps::{offset, setting},
     ring::Lost,
     session,
@@ -61,13 +61,7 @@ impl Current {
     /// events always go on, because the process table lives from them.
     #[inline(always)]
     pub fn check_policy(self) -> Result<(), Lost> {
-        let is_persons = || {
-            if setting!(typed) == 1 {
-                has_login_or_terminal(Known::current_task())
-            } else {
-                has_login_or_terminal(self.task)
-            }
-        };
+        let is_persons = || with_task!(setting!(typed) == 1, self.task, |task| has_login_or_terminal(task));
         if setting!(record_all) == 1
             || is_persons()
             // Whoever unset his login uid is still in his session.
@@ -149,12 +143,7 @@ impl Current {
         header.reserved = 0;
         // SAFETY: the helper writes all of the name's bytes, and only those.
         unsafe { bpf_get_current_comm(header.comm.as_mut_ptr().cast(), NAME_LEN as u32) };
-        let known = if is_frequent(act) {
-            write_task(Known::current_task(), header)
-        } else {
-            write_task(self.task, header)
-        };
-        known.ok_or(Lost::Unreadable)
+        with_task!(is_frequent(act), self.task, |task| write_task(task, header)).ok_or(Lost::Unreadable)
     }
 
     /// Fills in the session, and tells the login uid of the thread's last act.
@@ -169,7 +158,7 @@ impl Current {
 }
 
 /// Whether an act is so frequent that its programs load from the task's own type;
-/// see [`Known`] for why not all do.
+/// see [`Known`](crate::kernel::Known) for why not all do.
 #[inline(always)]
 fn is_frequent(act: Act) -> bool {
     setting!(typed) == 1 && matches!(act, Act::Open)

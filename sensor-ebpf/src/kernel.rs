@@ -151,6 +151,20 @@ impl Known {
     }
 }
 
+/// Does something with the running task: by its type, or by its address.
+macro_rules! with_task {
+    ($typed:expr, $address:expr, |$task:ident| $does:expr) => {
+        if $typed {
+            let $task = $crate::kernel::Known::current_task();
+            $does
+        } else {
+            let $task = $address;
+            $does
+        }
+    };
+}
+pub(crate) use with_task;
+
 impl Object for Known {
     #[inline(always)]
     fn read<T: Copy>(self, offset: usize) -> Option<T> {
@@ -172,6 +186,27 @@ impl Object for Known {
     #[inline(always)]
     fn address(self) -> Address {
         Address(self.0)
+    }
+}
+
+/// A structure whose fields can be had one by one.
+pub trait Fields {
+    /// A field, wherever it lies; `None` when it cannot be read, or this kernel has
+    /// no such.
+    fn read<T: Copy>(&self, offset: usize) -> Option<T>;
+    /// A pointer member; null when it cannot be read.
+    fn pointer(&self, offset: usize) -> Address;
+}
+
+impl Fields for Address {
+    #[inline(always)]
+    fn read<T: Copy>(&self, offset: usize) -> Option<T> {
+        Self::read(*self, offset)
+    }
+
+    #[inline(always)]
+    fn pointer(&self, offset: usize) -> Address {
+        Self::pointer(*self, offset)
     }
 }
 
@@ -199,10 +234,11 @@ impl Head {
         unsafe { raw_read_kernel(words.cast(), size_of::<HeadWords>() as u32, address.0 as *const _) };
         Self { of: address, words }
     }
+}
 
-    /// A field, wherever it lies.
+impl Fields for Head {
     #[inline(always)]
-    pub fn read<T: Copy>(&self, offset: usize) -> Option<T> {
+    fn read<T: Copy>(&self, offset: usize) -> Option<T> {
         if offset > HEAD_WORDS * 8 - size_of::<T>() {
             return self.of.read(offset);
         }
@@ -212,9 +248,8 @@ impl Head {
         Some(unsafe { self.words.cast::<u8>().add(offset).cast::<T>().read_volatile() })
     }
 
-    /// A pointer member; null when it cannot be read, as [`Address::pointer`].
     #[inline(always)]
-    pub fn pointer(&self, offset: usize) -> Address {
+    fn pointer(&self, offset: usize) -> Address {
         Address(self.read(offset).unwrap_or(0))
     }
 }

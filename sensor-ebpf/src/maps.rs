@@ -1,5 +1,7 @@
 //! Every map, and every value the daemon sets before load.
 
+use core::mem::offset_of;
+
 use aya_ebpf::{
     EbpfContext as _,
     bindings::BPF_F_NO_PREALLOC,
@@ -44,6 +46,13 @@ pub struct Opening {
     /// For `struct file`, then for its inode.
     pub head: HeadWords,
 }
+
+// What makes an `Opening` a `Folded` to begin with.
+const _: () = assert!(offset_of!(Opening, count) == offset_of!(Folded, count));
+const _: () = assert!(offset_of!(Opening, last_ns) == offset_of!(Folded, last_ns));
+const _: () = assert!(offset_of!(Opening, record) == offset_of!(Folded, open));
+const _: () = assert!(offset_of!(OpenRecord, text) == offset_of!(Folded, text) - offset_of!(Folded, open));
+const _: () = assert!(size_of::<Opening>() >= size_of::<Folded>());
 
 /// A place in [`OPENING`]. One for each program: on a preemptible kernel one may
 /// run while another waits on the same processor; the kernel lets no program run

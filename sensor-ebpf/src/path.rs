@@ -3,7 +3,7 @@
 use sensor_types::span::{COMPONENT_MAX, CUT, Span, UNREACHABLE, UNREADABLE, WALKED};
 
 use crate::{
-    kernel::{Address, Head, copy_kernel_str, hidden, try_copy_kernel_str},
+    kernel::{Address, Fields as _, Head, copy_kernel_str, hidden, try_copy_kernel_str},
     maps::offset,
     mask::{all_if_equal, all_if_less, all_if_negative, bit, choose},
 };

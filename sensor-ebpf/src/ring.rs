@@ -8,9 +8,8 @@ use aya_ebpf::{
 use sensor_types::{act::Act, counters::Counters};
 
 use crate::{
-    hook::fold::renamed,
-    kernel::at_most,
-    maps::{COUNTERS, setting},
+    kernel::{add, at_most},
+    maps::{COUNTERS, RENAMES, setting},
 };
 
 /// Why an act did not become a record.
@@ -46,6 +45,15 @@ pub fn count(act: Act, outcome: &Result<(), Lost>) {
         Err(Lost::Unreadable) => counters.unreadable += 1,
         Err(Lost::NotCovered) => counters.not_covered += 1,
         Err(Lost::Folded) => counters.folded += 1,
+    }
+}
+
+/// Notes that names or mounts have changed.
+#[inline(always)]
+fn renamed() {
+    if let Some(renames) = RENAMES.get_ptr_mut(0) {
+        // SAFETY: the element lives as long as the map.
+        unsafe { add(renames, 1) };
     }
 }
 

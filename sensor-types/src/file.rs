@@ -90,8 +90,9 @@ pub const SECOND_MAP: u32 = 2;
 /// Most bytes of text in a [`Folded`].
 pub const FOLDED_TEXT_MAX: usize = 256;
 
-/// What opens have in common that are counted together: everything that their
-/// events would say of who opened what, and how.
+/// What opens have in common that are counted together: the file under that name,
+/// the way of opening, and who did it in which program. What else is told of them,
+/// as thread, terminal and permissions of the file, is that of the first.
 #[repr(C)]
 #[derive(Clone, Copy, Debug, FromBytes, IntoBytes, Immutable, KnownLayout)]
 pub struct FoldKey {
@@ -101,6 +102,15 @@ pub struct FoldKey {
     pub dentry: u64,
     /// See [`FileId::inode`].
     pub inode: u64,
+    /// How many names and mounts have changed so far: the same object may have
+    /// another path.
+    pub renames: u64,
+    /// See [`Header::start_ns`]: a pid is used again.
+    pub start_ns: u64,
+    /// `task_struct.self_exec_id`: how many programs it has begun.
+    pub execs: u64,
+    /// See [`Header::cgroup_id`].
+    pub cgroup_id: u64,
     /// Real user in the lower half, real group in the upper.
     pub uid_gid: u64,
     /// See [`Header::pid`].
@@ -111,17 +121,14 @@ pub struct FoldKey {
     pub egid: u32,
     /// See [`Header::loginuid`].
     pub loginuid: u32,
+    /// See [`Header::sessionid`].
+    pub sessionid: u32,
     /// See [`Open::flags`].
     pub flags: u32,
     /// See [`Open::file_mode`].
     pub file_mode: u32,
     /// See [`Open::marks`].
     pub marks: u32,
-    /// Zero.
-    pub reserved: u32,
-    /// How many names and mounts have changed so far: the same object may have
-    /// another path.
-    pub renames: u64,
 }
 
 /// Opens that are counted together.

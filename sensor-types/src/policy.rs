@@ -128,6 +128,7 @@ kernel_fields! {
     task_start_boottime: "task_struct"."start_boottime",
     task_tgid: "task_struct"."tgid",
     task_pid: "task_struct"."pid",
+    task_self_exec_id: "task_struct"."self_exec_id",
     task_loginuid: "task_struct"."loginuid",
     task_sessionid: "task_struct"."sessionid",
     task_signal: "task_struct"."signal",

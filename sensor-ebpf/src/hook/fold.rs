@@ -1,14 +1,17 @@
 //! Opens that are the same as one a moment ago: counted, not recorded again.
 //!
 //! The first one is recorded as any other, and remembered. While it is, others
-//! of the same file, in the same way, by the same process with the same
-//! credentials only raise its count. There are two maps for this. Once a second
+//! of the same file, in the same way, by the same process while it runs the same
+//! program with the same credentials only raise its count. There are two maps for this. Once a second
 //! the daemon has the programs use the other one, waits until none uses the
 //! first any more, and takes what that holds: no count is lost in between.
 
 use aya_ebpf::{
     bindings::BPF_NOEXIST,
-    helpers::{bpf_get_current_uid_gid, generated::bpf_ktime_get_boot_ns},
+    helpers::{
+        bpf_get_current_uid_gid,
+        generated::{bpf_get_current_cgroup_id, bpf_ktime_get_boot_ns},
+    },
 };
 use sensor_types::{
     act::Act,
@@ -17,8 +20,8 @@ use sensor_types::{
 };
 
 use crate::{
-    identity::Current,
-    kernel::{Address, Known, Object, add},
+    identity::{Current, start_of},
+    kernel::{Address, Object, add, with_task},
     maps::{FOLD_TURN, FOLDED, FOLDED_TOO, Opening, RENAMES, offset, setting},
     path::Path,
 };
@@ -46,11 +49,7 @@ impl Turn {
     pub unsafe fn counts(self, all: *mut Opening, current: Current, at: Path, inode: Address) -> bool {
         // SAFETY: valid as the caller promises.
         unsafe {
-            if setting!(typed) == 1 {
-                write_key(all, Known::current_task(), current, at);
-            } else {
-                write_key(all, current.task, current, at);
-            }
+            with_task!(setting!(typed) == 1, current.task, |task| write_key(all, task, current, at));
             (*all).key.inode = inode.read(offset!(inode_ino)).unwrap_or(0);
             let key = &(*all).key;
             let known =
@@ -89,15 +88,6 @@ impl Turn {
     }
 }
 
-/// Notes that names or mounts have changed.
-#[inline(always)]
-pub fn renamed() {
-    if let Some(renames) = RENAMES.get_ptr_mut(0) {
-        // SAFETY: the element lives as long as the map.
-        unsafe { add(renames, 1) };
-    }
-}
-
 /// What has to be the same.
 ///
 /// # Safety
@@ -115,9 +105,12 @@ unsafe fn write_key<Task: Object>(all: *mut Opening, task: Task, current: Curren
         (*key).flags = (*open).flags;
         (*key).file_mode = (*open).file_mode;
         (*key).marks = (*open).marks;
-        (*key).reserved = 0;
+        (*key).cgroup_id = bpf_get_current_cgroup_id();
         (*key).renames = RENAMES.get(0).copied().unwrap_or(0);
+        (*key).start_ns = start_of(task).unwrap_or(0);
+        (*key).execs = task.read(offset!(task_self_exec_id)).unwrap_or(0);
         (*key).loginuid = task.read(offset!(task_loginuid)).unwrap_or(UNSET);
+        (*key).sessionid = task.read(offset!(task_sessionid)).unwrap_or(UNSET);
         let cred = task.follow(offset!(task_cred));
         (*key).euid = cred.and_then(|cred| cred.read(offset!(cred_euid))).unwrap_or(UNSET);
         (*key).egid = cred.and_then(|cred| cred.read(offset!(cred_egid))).unwrap_or(UNSET);

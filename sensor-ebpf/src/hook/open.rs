@@ -18,7 +18,7 @@ use super::{
 };
 use crate::{
     identity::Current,
-    kernel::{Address, Known},
+    kernel::{Address, with_task},
     maps::{Place, argument, form, offset, result_of, setting},
     path::Path,
     ring::{Lost, count},
@@ -107,8 +107,12 @@ fn from_kernel(place: Place, result: i64, name: Name, flags: u32) -> Opened {
 fn truncate(ctx: FExitContext) -> i32 {
     let Some(current) = Current::get() else { return 0 };
     let path = Path::of_path(Address(ctx.arg(0)));
-    let result = ctx.arg::<i64>(2) as i32;
-    let outcome = current.check_policy().and_then(|()| truncated(current, path, result));
+    let opened = Opened {
+        result: i64::from(ctx.arg::<i64>(2) as i32),
+        flags: TRUNCATE_FLAGS,
+        ..given(Act::Open, Place::Truncate, Address::NULL, FROM_KERNEL)
+    };
+    let outcome = current.check_policy().and_then(|()| truncated(current, path, &opened));
     count(Act::Open, &outcome);
     0
 }
@@ -227,11 +231,7 @@ fn call_open(ctx: BtfTracePointContext) -> i32 {
         // A truncate gives no descriptor to look behind.
         if call.result >= 0 && call.call != Call::Truncate as u8 {
             let number = call.result as u32;
-            let file = if setting!(typed) == 1 {
-                file_of(Known::current_task(), number)
-            } else {
-                file_of(current.task, number)
-            };
+            let file = with_task!(setting!(typed) == 1, current.task, |task| file_of(task, number));
             opened.file = file.ok_or(Lost::Unreadable)?;
         }
         recorded(current, &opened)

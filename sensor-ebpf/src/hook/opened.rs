@@ -4,14 +4,14 @@ use core::mem::offset_of;
 
 use sensor_types::{
     act::Act,
-    file::{FROM_KERNEL, FROM_KERNEL_COPY, FROM_USER, FileId, Open, OpenRecord},
+    file::{FROM_KERNEL_COPY, FROM_USER, FileId, Open, OpenRecord},
     span::{COMPONENT_MAX, PATH_MAX},
 };
 
 use super::{fold::Turn, user_path::Name};
 use crate::{
     identity::Current,
-    kernel::{Address, Head, HeadWords, Object, at_most, blank, put},
+    kernel::{Address, Fields, Head, HeadWords, Object, at_most, blank, put},
     maps::{FILE_RING, OPENING, Opening, Place, offset},
     path::{Path, locate, walk, written},
     ring::{Lost, count, output},
@@ -69,15 +69,15 @@ pub fn file_of<Task: Object>(task: Task, number: u32) -> Option<Address> {
 /// Which file it is.
 #[inline(always)]
 pub fn file_id(file: Address) -> Option<FileId> {
-    inode_id(file.follow(offset!(file_inode))?)
+    inode_id(&file.follow(offset!(file_inode))?)
 }
 
 /// Which file an inode is.
 #[inline(always)]
-pub fn inode_id(inode: Address) -> Option<FileId> {
+pub fn inode_id(inode: &impl Fields) -> Option<FileId> {
     Some(FileId {
         inode: inode.read(offset!(inode_ino))?,
-        device: inode.follow(offset!(inode_sb))?.read(offset!(super_block_dev))?,
+        device: inode.pointer(offset!(inode_sb)).read(offset!(super_block_dev))?,
         mode: u32::from(inode.read::<u16>(offset!(inode_mode))?),
         links: inode.read(offset!(inode_nlink))?,
         reserved: 0,
@@ -91,14 +91,7 @@ pub fn inode_id(inode: Address) -> Option<FileId> {
 #[inline(always)]
 unsafe fn whole_inode_id(words: *mut HeadWords, inode: Address) -> Option<FileId> {
     // SAFETY: as the caller promises.
-    let head = unsafe { Head::read_to(words, inode) };
-    Some(FileId {
-        inode: head.read(offset!(inode_ino))?,
-        device: head.pointer(offset!(inode_sb)).read(offset!(super_block_dev))?,
-        mode: u32::from(head.read::<u16>(offset!(inode_mode))?),
-        links: head.read(offset!(inode_nlink))?,
-        reserved: 0,
-    })
+    inode_id(&unsafe { Head::read_to(words, inode) })
 }
 
 /// # Safety
@@ -186,10 +179,10 @@ unsafe fn write_file(all: *mut Opening, file: Address) -> (Path, Address) {
     }
 }
 
-/// Records a truncate by path.
+/// Records a truncate by path, for which there is no open file.
 #[inline(always)]
-pub fn truncated(current: Current, path: Option<Path>, result: i32) -> Result<(), Lost> {
-    let all = opening(Place::Truncate)?;
+pub fn truncated(current: Current, path: Option<Path>, opened: &Opened) -> Result<(), Lost> {
+    let all = opening(opened.place)?;
     // SAFETY: as in `succeeded`.
     unsafe {
         let open = &raw mut (*all).record.open;
@@ -201,12 +194,8 @@ pub fn truncated(current: Current, path: Option<Path>, result: i32) -> Result<()
         let words = &raw mut (*all).head;
         put(&raw mut (*open).file, inode.and_then(|inode| whole_inode_id(words, inode)));
         (*open).file_mode = FMODE_WRITE;
-        (*open).result = result;
-        (*open).flags = TRUNCATE_FLAGS;
-        (*open).source = FROM_KERNEL;
-        (*open).marks = 0;
-        (*open).repeated = 0;
-        current.write_header(&raw mut (*open).header, Act::Open)?;
+        write_act(open, opened);
+        current.write_header(&raw mut (*open).header, opened.act)?;
         hand_over(all, written(text))
     }
 }

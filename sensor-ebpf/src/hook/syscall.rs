@@ -7,7 +7,7 @@ use aya_ebpf::{
 use sensor_types::syscall::CALLS as CALL_COUNT;
 
 use crate::{
-    kernel::{Address, Known, Object as _, hidden},
+    kernel::{Address, Object as _, hidden, with_task},
     maps::{CALLS, JUMPS, offset, setting},
 };
 
@@ -96,12 +96,9 @@ fn calls(number: u64) -> u32 {
 
 #[inline(always)]
 fn is_compat() -> bool {
-    let status: Option<u32> = if setting!(typed) == 1 {
-        Known::current_task().read(offset!(task_thread_info_status))
-    } else {
-        // SAFETY: the helper has no preconditions.
-        let task = Address(unsafe { bpf_get_current_task() });
-        task.read(offset!(task_thread_info_status))
-    };
+    // SAFETY: the helper has no preconditions.
+    let address = || Address(unsafe { bpf_get_current_task() });
+    let status: Option<u32> =
+        with_task!(setting!(typed) == 1, address(), |task| task.read(offset!(task_thread_info_status)));
     status.unwrap_or(0) & TS_COMPAT != 0
 }

@@ -52,7 +52,7 @@ mod tests {
     #[test]
     fn only_what_changes_the_code_is_kept() {
         let (kept, cut) = kept(
-            b"HOME=/root\0LD_PRELOAD=/tmp/x.so\0LD_PRELOADER=1\0SECRET=a\0LD_AUDIT=\0LD_LIBRARY_PATH=/tmp\0",
+            b"HOME=/home/alice\0LD_PRELOAD=/tmp/x.so\0LD_PRELOADER=1\0SECRET=a\0LD_AUDIT=\0LD_LIBRARY_PATH=/tmp\0",
             0,
         );
         assert_eq!(kept, ["LD_PRELOAD=/tmp/x.so", "LD_LIBRARY_PATH=/tmp"]);

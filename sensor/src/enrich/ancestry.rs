@@ -4,7 +4,7 @@ use std::sync::Arc;
 
 use bytes::Bytes;
 
-use super::processes::Image;
+use super::image::Image;
 
 /// Programs remembered at most: each is there once, so that only who runs ever
 /// new ones gets that far.

@@ -3,6 +3,8 @@
 
 pub mod ancestry;
 mod cgroups;
+pub mod history;
+pub mod image;
 mod interpreters;
 pub mod processes;
 mod seed;
@@ -20,8 +22,9 @@ use crate::{
 };
 use ancestry::Ancestry;
 use cgroups::Cgroups;
+use image::Image;
 use interpreters::Interpreters;
-use processes::{Image, ProcessId, Processes};
+use processes::{ProcessId, Processes};
 use users::Users;
 
 /// What is known beside the kernel's records. One for the life of the sensor.

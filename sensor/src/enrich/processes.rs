@@ -6,19 +6,15 @@ use std::{
     sync::Arc,
 };
 
-use activity_proto::v1::{Device, Process, ProcessSource, Truncation};
-use bytes::Bytes;
+use activity_proto::v1::{Process, Truncation};
 use sensor_types::process::Fork;
 
-use super::ancestry::Ancestry;
+use super::{ancestry::Ancestry, history::History, image::Image};
 use crate::identity::Who;
 
 /// How long an ended process is kept for events of the other ring that are
 /// still on their way.
 const GRACE_NS: u64 = 5_000_000_000;
-
-/// Bytes of argv that events other than exec repeat. The exec event has all.
-const SHORT_ARGV: usize = 256;
 
 /// Processes kept at most: Linux's own limit for the number of pids.
 const MAX: usize = 4 * 1024 * 1024;
@@ -28,101 +24,6 @@ const ANCESTORS: usize = 64;
 
 /// The kernel's `USER_HZ`: /proc gives start times in these.
 pub const TICK_NS: u64 = 10_000_000;
-
-/// A program as a process runs it.
-#[derive(Debug, Default)]
-pub struct Image {
-    exe: Bytes,
-    exe_inode: Option<u64>,
-    exe_device: Option<Device>,
-    /// What fits into [`SHORT_ARGV`].
-    argv: Vec<Bytes>,
-    /// Bytes of the whole argv, when `argv` has less.
-    argv_length: Option<u64>,
-    cwd: Bytes,
-    memfd: bool,
-    deleted: bool,
-    source: ProcessSource,
-}
-
-impl Image {
-    /// The image that an exec event describes; marks it as the kernel's word.
-    pub fn of(process: &mut Process) -> Self {
-        process.source = ProcessSource::Kernel.into();
-        let mut image = Self::new(process.exe.clone(), &process.argv, process.cwd.clone());
-        image.exe_inode = process.exe_inode;
-        image.exe_device = process.exe_device;
-        image.memfd = process.memfd;
-        image.deleted = process.deleted;
-        image.source = ProcessSource::Kernel;
-        image
-    }
-
-    /// Its file.
-    pub fn exe(&self) -> &Bytes {
-        &self.exe
-    }
-
-    /// Whether its path is that of a file, still.
-    pub fn is_real(&self) -> bool {
-        !self.deleted && !self.memfd
-    }
-
-    /// The last part of its file's path.
-    pub fn name(&self) -> &[u8] {
-        self.exe.rsplit(|&byte| byte == b'/').next().unwrap_or_default()
-    }
-
-    /// Its arguments, as far as other events than exec repeat them.
-    pub fn argv(&self) -> &[Bytes] {
-        &self.argv
-    }
-
-    /// An image as /proc shows it.
-    pub fn from_proc(exe: Bytes, deleted: bool, argv: &[Bytes], cwd: Bytes) -> Self {
-        let mut image = Self::new(exe, argv, cwd);
-        image.deleted = deleted;
-        image.source = ProcessSource::Proc;
-        image
-    }
-
-    fn new(exe: Bytes, argv: &[Bytes], cwd: Bytes) -> Self {
-        let mut room = SHORT_ARGV;
-        let mut short = Vec::new();
-        for argument in argv {
-            let taken = argument.len().min(room);
-            // Copied, so that the table does not hold on to a whole long argv.
-            short.push(Bytes::copy_from_slice(argument.get(..taken).unwrap_or_default()));
-            room -= taken;
-            if room == 0 {
-                break;
-            }
-        }
-        let kept: usize = short.iter().map(Bytes::len).sum();
-        let all: usize = argv.iter().map(Bytes::len).sum();
-        let cut = kept < all || short.len() < argv.len();
-        Self {
-            exe,
-            argv: short,
-            argv_length: cut.then_some((all + argv.len()) as u64),
-            cwd,
-            ..Self::default()
-        }
-    }
-
-    /// Writes what is known into an event's process.
-    fn describe(&self, process: &mut Process) -> Option<Truncation> {
-        process.exe = self.exe.clone();
-        process.exe_inode = self.exe_inode;
-        process.exe_device = self.exe_device;
-        process.argv.clone_from(&self.argv);
-        process.cwd = self.cwd.clone();
-        process.memfd = self.memfd;
-        process.deleted = self.deleted;
-        process.source = self.source.into();
-        self.argv_length.map(|length| Truncation { field: "argv".to_owned(), full_length: Some(length) })
-    }
-}
 
 /// Which process: survives reuse of the pid.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash)]
@@ -138,11 +39,7 @@ pub struct ProcessId {
 #[derive(Debug)]
 pub struct Entry {
     start: Start,
-    image: Arc<Image>,
-    /// When it got this image.
-    since_ns: u64,
-    /// The one before: for events that were under way during the exec.
-    previous: Option<Arc<Image>>,
+    image: History<Arc<Image>>,
     /// When it ended.
     exited_ns: Option<u64>,
     /// What it and its ancestors ran before.
@@ -175,6 +72,8 @@ impl Start {
 #[derive(Debug, Default)]
 pub struct Processes {
     by_pid: HashMap<u32, Entry>,
+    /// Ended a moment ago, and another process has the pid already.
+    former: HashMap<u32, Vec<Entry>>,
     /// Ended processes by the time of their end.
     ended: VecDeque<(u64, u32, u64)>,
 }
@@ -185,9 +84,7 @@ impl Processes {
     pub fn seeded(&mut self, pid: u32, start_ticks: u64, image: Image, who: Who) {
         self.by_pid.entry(pid).or_insert_with(|| Entry {
             start: Start::Ticks(start_ticks),
-            image: Arc::new(image),
-            since_ns: 0,
-            previous: None,
+            image: History::new(Arc::new(image)),
             exited_ns: None,
             ancestry: Ancestry::default(),
             who,
@@ -204,7 +101,7 @@ impl Processes {
         let ancestry = known.map(|parent| parent.ancestry.clone()).unwrap_or_default();
         let who = self.get(maker).or(known).map(|maker| maker.who.of_child(parent, &image));
         let who = who.unwrap_or_else(|| Who { parent: Some(parent), ..Who::default() });
-        self.insert(fork.child_pid, fork.child_start_ns, image, time, who);
+        self.insert(fork.child_pid, fork.child_start_ns, image, who);
         if let Some(child) = self.by_pid.get_mut(&fork.child_pid) {
             child.ancestry = ancestry;
         }
@@ -216,11 +113,10 @@ impl Processes {
         match self.by_pid.get_mut(&pid).filter(|entry| entry.start.is(start_ns)) {
             Some(entry) => {
                 entry.start = Start::Exact(start_ns);
-                entry.ancestry = entry.ancestry.after(&entry.image);
-                entry.previous = Some(std::mem::replace(&mut entry.image, image));
-                entry.since_ns = time_ns;
+                entry.ancestry = entry.ancestry.after(entry.image.now());
+                entry.image.change(image, time_ns);
             }
-            None => self.insert(pid, start_ns, image, time_ns, Who::default()),
+            None => self.insert(pid, start_ns, image, Who::default()),
         }
     }
 
@@ -228,14 +124,13 @@ impl Processes {
     /// that leave at once may both be taken for the last.
     pub fn exited(&mut self, pid: u32, start_ns: u64, time_ns: u64) -> bool {
         self.forget(time_ns);
-        let known = self.by_pid.get_mut(&pid).filter(|entry| entry.start.is(start_ns));
-        match known {
+        match self.get_mut(ProcessId { pid, start_ns }) {
             Some(entry) if entry.exited_ns.is_some() => return false,
             Some(entry) => entry.exited_ns = Some(time_ns),
             // An ended process is put into the table for the sake of the next
             // report of its end.
             None => {
-                self.insert(pid, start_ns, Arc::default(), time_ns, Who::default());
+                self.insert(pid, start_ns, Arc::default(), Who::default());
                 if let Some(entry) = self.by_pid.get_mut(&pid) {
                     entry.exited_ns = Some(time_ns);
                 }
@@ -275,7 +170,7 @@ impl Processes {
     fn ancestry_by_parents(&self, id: ProcessId) -> Ancestry {
         let parent = |id: &ProcessId| self.get(*id)?.who.parent.filter(|parent| parent != id);
         let ancestors: Vec<_> = std::iter::successors(parent(&id), parent).take(ANCESTORS).collect();
-        let images = ancestors.iter().rev().filter_map(|id| Some(&self.get(*id)?.image));
+        let images = ancestors.iter().rev().filter_map(|id| Some(self.get(*id)?.image.now()));
         images.fold(Ancestry::default(), |ancestry, image| ancestry.after(image))
     }
 
@@ -286,12 +181,16 @@ impl Processes {
 
     /// What is known of a process.
     pub fn get(&self, id: ProcessId) -> Option<&Entry> {
-        self.by_pid.get(&id.pid).filter(|entry| entry.start.is(id.start_ns))
+        let is_it = |entry: &&Entry| entry.start.is(id.start_ns);
+        let former = || self.former.get(&id.pid)?.iter().find(is_it);
+        self.by_pid.get(&id.pid).filter(is_it).or_else(former)
     }
 
     /// The same, to learn more of it.
     pub fn get_mut(&mut self, id: ProcessId) -> Option<&mut Entry> {
-        self.by_pid.get_mut(&id.pid).filter(|entry| entry.start.is(id.start_ns))
+        let is_it = |entry: &&mut Entry| entry.start.is(id.start_ns);
+        let former = self.former.get_mut(&id.pid).and_then(|former| former.iter_mut().find(is_it));
+        self.by_pid.get_mut(&id.pid).filter(is_it).or(former)
     }
 
     /// The process that has this pid now.
@@ -305,34 +204,39 @@ impl Processes {
         alive.map(|(pid, entry)| (ProcessId { pid: *pid, start_ns: entry.start.nanoseconds() }, entry))
     }
 
-    fn insert(&mut self, pid: u32, start_ns: u64, image: Arc<Image>, since_ns: u64, who: Who) {
+    fn insert(&mut self, pid: u32, start_ns: u64, image: Arc<Image>, who: Who) {
         if self.by_pid.len() >= MAX && !self.by_pid.contains_key(&pid) {
             return;
         }
         let start = Start::Exact(start_ns);
-        let entry = Entry {
-            start,
-            image,
-            since_ns,
-            previous: None,
-            exited_ns: None,
-            ancestry: Ancestry::default(),
-            who,
-        };
-        self.by_pid.insert(pid, entry);
+        let entry =
+            Entry { start, image: History::new(image), exited_ns: None, ancestry: Ancestry::default(), who };
+        let former = self.by_pid.insert(pid, entry);
+        // One whose end is not known would never be forgotten.
+        if let Some(former) = former.filter(|former| former.exited_ns.is_some()) {
+            self.former.entry(pid).or_default().push(former);
+        }
     }
 
-    /// Lets go of what ended more than the grace ago, unless its pid is
-    /// another process's by now.
+    /// Lets go of what ended more than the grace ago.
     fn forget(&mut self, now_ns: u64) {
         while let Some(&(time, pid, start)) = self.ended.front() {
             if time.saturating_add(GRACE_NS) > now_ns {
                 break;
             }
             self.ended.pop_front();
-            let id = ProcessId { pid, start_ns: start };
-            if self.get(id).is_some_and(|entry| entry.exited_ns.is_some()) {
-                self.by_pid.remove(&pid);
+            self.remove(pid, start);
+        }
+    }
+
+    fn remove(&mut self, pid: u32, start_ns: u64) {
+        let is_it = |entry: &Entry| entry.start.is(start_ns) && entry.exited_ns.is_some();
+        if self.by_pid.get(&pid).is_some_and(is_it) {
+            self.by_pid.remove(&pid);
+        } else if let Some(former) = self.former.get_mut(&pid) {
+            former.retain(|entry| !is_it(entry));
+            if former.is_empty() {
+                self.former.remove(&pid);
             }
         }
     }
@@ -360,7 +264,7 @@ impl Entry {
 
     /// The program before the one it runs since its last exec.
     pub fn image_before(&self) -> &Arc<Image> {
-        self.previous.as_ref().unwrap_or(&self.image)
+        self.image.last().unwrap_or(self.image.now())
     }
 
     /// Whether it had ended by then.
@@ -370,16 +274,14 @@ impl Entry {
 
     /// The program it ran at that time.
     pub fn image_at(&self, time_ns: u64) -> &Arc<Image> {
-        match &self.previous {
-            Some(previous) if time_ns < self.since_ns => previous,
-            _ => &self.image,
-        }
+        self.image.at(time_ns)
     }
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
+    use bytes::Bytes;
     use sensor_types::header::Header;
     use zerocopy::FromZeros as _;
 
@@ -429,10 +331,13 @@ mod tests {
         processes.executed(10, 100, 200, image("/bin/old"));
         assert!(processes.exited(10, 100, 300));
         processes.executed(10, 500, 600, image("/bin/new"));
-        assert_eq!(exe(&processes, 10, 100, 250), "");
+        assert_eq!(exe(&processes, 10, 100, 250), "/bin/old", "for what is told of it yet");
         assert_eq!(exe(&processes, 10, 500, 700), "/bin/new");
+        assert!(!processes.exited(10, 100, 301), "the second report");
         assert!(processes.exited(99, 1, 300 + 2 * GRACE_NS));
         assert_eq!(exe(&processes, 10, 500, 700), "/bin/new");
+        assert_eq!(exe(&processes, 10, 100, 250), "", "forgotten");
+        assert!(processes.former.is_empty());
     }
 
     #[test]
@@ -459,16 +364,5 @@ mod tests {
         processes.seeded(10, 7, image("/sbin/init"), Who::default());
         assert_eq!(exe(&processes, 10, 7 * TICK_NS + 123, 0), "/sbin/init");
         assert_eq!(exe(&processes, 10, 8 * TICK_NS, 0), "");
-    }
-
-    #[test]
-    fn other_events_repeat_a_bounded_part_of_argv_and_say_so() {
-        let mut processes = Processes::default();
-        let argv = [Bytes::from(vec![b'a'; 200]), Bytes::from(vec![b'b'; 200])];
-        processes.executed(10, 100, 200, Image::from_proc(Bytes::new(), false, &argv, Bytes::new()));
-        let mut process = Process { pid: 10, start_boottime_ns: 100, ..Process::default() };
-        let cut = processes.describe(300, &mut process).unwrap();
-        assert_eq!((cut.field.as_str(), cut.full_length), ("argv", Some(402)));
-        assert_eq!(process.argv.iter().map(Bytes::len).sum::<usize>(), SHORT_ARGV);
     }
 }

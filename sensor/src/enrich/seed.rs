@@ -6,7 +6,10 @@ use std::{fs, os::unix::ffi::OsStringExt as _, path::Path};
 use bytes::Bytes;
 use sensor_types::header::UNSET;
 
-use super::processes::{Image, ProcessId, Processes, TICK_NS};
+use super::{
+    image::Image,
+    processes::{ProcessId, Processes, TICK_NS},
+};
 use crate::{
     decode::redact::Redactor,
     identity::{Found, who_from_proc},

@@ -7,7 +7,10 @@ use activity_proto::v1::{Connect, Event, event::Payload};
 use bytes::Bytes;
 
 use super::session::key_of;
-use crate::enrich::processes::{Image, ProcessId, Processes};
+use crate::enrich::{
+    image::Image,
+    processes::{ProcessId, Processes},
+};
 
 /// Asks that are remembered at most.
 const MAX: usize = 256;

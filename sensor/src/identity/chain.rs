@@ -5,7 +5,7 @@ use std::sync::Arc;
 use activity_proto::v1::Switch;
 use prost_types::Timestamp;
 
-use crate::enrich::processes::Image;
+use crate::enrich::{history::History, image::Image};
 
 /// Steps that are kept of one chain.
 const MAX: usize = 32;
@@ -44,19 +44,19 @@ impl Step {
     }
 }
 
-/// The steps of a process, and those before the last change: events of the other
-/// ring may come later than they happened.
+/// The steps of a process.
 #[derive(Clone, Debug, Default)]
-pub struct Chains {
-    now: Arc<Vec<Step>>,
-    since_ns: u64,
-    before: Arc<Vec<Step>>,
-}
+pub struct Chains(History<Arc<Vec<Step>>>);
 
 impl Chains {
     /// The steps at that time.
     pub fn at(&self, time_ns: u64) -> &[Step] {
-        if time_ns < self.since_ns { &self.before } else { &self.now }
+        self.0.at(time_ns)
+    }
+
+    /// Those that a child begins with.
+    pub fn of_child(&self) -> Self {
+        Self(History::new(Arc::clone(self.0.now())))
     }
 
     /// The user at the end.
@@ -66,11 +66,12 @@ impl Chains {
 
     /// Adds a step; what is to be told of it, where there is one.
     pub fn add(&mut self, from: &From, mut step: Step, time_ns: u64) -> Option<Switch> {
-        let last = self.now.last();
-        if step.to_uid == Self::last_uid(&self.now, from.uid) {
+        let now = self.0.now();
+        let last = now.last();
+        if step.to_uid == Self::last_uid(now, from.uid) {
             return None;
         }
-        let mut steps = (*self.now).clone();
+        let mut steps = (**now).clone();
         let on_its_way = last.is_some_and(|last| Arc::ptr_eq(&last.run, &step.run));
         let before = if on_its_way { steps.pop() } else { None };
         match before.as_ref() {
@@ -87,8 +88,7 @@ impl Chains {
         if told.is_some() && steps.len() < MAX {
             steps.push(step);
         }
-        self.before = std::mem::replace(&mut self.now, Arc::new(steps));
-        self.since_ns = time_ns;
+        self.0.change(Arc::new(steps), time_ns);
         told
     }
 }

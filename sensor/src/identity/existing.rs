@@ -91,7 +91,7 @@ pub fn chains(found: &[Found], processes: &mut Processes, sessions: &Sessions, u
         }
         let parent = entry.who.parent.and_then(|parent| processes.get(parent));
         let parent = parent.filter(|parent| parent.who.session == entry.who.session);
-        let mut chain = parent.map(|parent| parent.who.chain.clone()).unwrap_or_default();
+        let mut chain = parent.map(|parent| parent.who.chain.of_child()).unwrap_or_default();
         let by_parent = parent.map(|parent| parent.image_at(u64::MAX));
         let by_parent = by_parent.filter(|image| SWITCHERS.contains(&image.name()));
         let by = Arc::clone(by_parent.unwrap_or_else(|| entry.image_at(u64::MAX)));

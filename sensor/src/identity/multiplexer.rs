@@ -3,7 +3,10 @@
 
 use std::collections::HashMap;
 
-use crate::enrich::processes::{Entry, Image, ProcessId, Processes};
+use crate::enrich::{
+    image::Image,
+    processes::{Entry, ProcessId, Processes},
+};
 
 /// The programs, by name.
 const NAMES: [&[u8]; 6] = [b"tmux", b"screen", b"SCREEN", b"zellij", b"dtach", b"abduco"];

@@ -9,7 +9,7 @@ use sensor_types::{header::Header, process::Fork};
 use zerocopy::FromZeros as _;
 
 use super::*;
-use crate::enrich::processes::Image;
+use crate::enrich::image::Image;
 
 const ALICE: u32 = 1000;
 const ROOT: u32 = 0;

@@ -1,7 +1,7 @@
 //! What is known of a process beside its program: whose it is.
 
 use super::{chain::Chains, multiplexer};
-use crate::enrich::processes::{Image, ProcessId};
+use crate::enrich::{image::Image, processes::ProcessId};
 
 /// Whose a process is. Passed on to its children.
 #[derive(Clone, Debug, Default)]
@@ -25,7 +25,9 @@ impl Who {
         Self {
             parent: Some(parent),
             multiplexer: if is_multiplexer { Some(parent) } else { self.multiplexer },
-            ..self.clone()
+            session: self.session,
+            chain: self.chain.of_child(),
+            asked_by: self.asked_by,
         }
     }
 }

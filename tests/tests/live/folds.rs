@@ -1,14 +1,17 @@
 //! Opens that repeat: one event with a count, and none is lost.
 
 use std::{
+    collections::{BTreeMap, HashSet},
     fs::{self, File, OpenOptions},
+    os::unix::fs::FileExt as _,
     path::Path,
+    process::Command,
     sync::Barrier,
     thread,
 };
 
 use activity_proto::v1::{Access, Event, EventType};
-use activity_tests::{EventExt as _, Machine, Person, Sensor, Subscription, eventually, here};
+use activity_tests::{EventExt as _, Machine, Person, Sensor, Subscription, eventually, here, skip};
 
 const TIMES: u64 = 3000;
 
@@ -130,4 +133,74 @@ fn threads_that_open_the_same_file_for_the_first_time_at_once_lose_no_count() {
     for file in &files {
         assert_eq!(told(&stream, of(file)).1, THREADS * EACH, "{}", file.display());
     }
+}
+
+/// How many opens are told of each, by what `key` says.
+fn opens_by<T: Ord>(stream: &Subscription, file: &Path, key: impl Fn(&Event) -> T) -> BTreeMap<T, u64> {
+    let mut sums = BTreeMap::new();
+    for event in stream.of_type(EventType::Open).filter(|event| of(file)(event)) {
+        *sums.entry(key(event)).or_default() += event.count.unwrap_or(1);
+    }
+    sums
+}
+
+#[test]
+fn opens_belong_to_the_program_that_the_process_ran_then() {
+    let Some(_machine) = Machine::alone(here!()) else { return };
+    let sensor = Sensor::start("[hooks]\n", &[]);
+    let person = Person::new();
+    let file = sensor.path("file");
+    fs::write(&file, "").unwrap();
+    await_folding(&sensor, &person);
+    let mut stream = sensor.follow(&person);
+    let script = ": < $0; : < $0; exec sh -c ': < $0; : < $0; : < $0; exec cat $0 $0' $0";
+    person.act(|| {
+        let mut shell = Command::new("sh").args(["-c", script]).arg(&file).spawn().unwrap();
+        assert!(shell.wait().unwrap().success());
+    });
+    await_opens(&mut stream, "of three programs", 7, of(&file));
+    let first_words = |event: &Event| {
+        let argv = &event.who().argv;
+        argv.iter().take(3).map(|word| String::from_utf8_lossy(word).into_owned()).collect::<Vec<_>>()
+    };
+    let sums = opens_by(&stream, &file, first_words);
+    let sums: Vec<_> = sums.iter().map(|(words, sum)| (words.join(" "), *sum)).collect();
+    let of_program =
+        |begin: &str| sums.iter().find(|(words, _)| words.starts_with(begin)).map(|(_, sum)| *sum);
+    assert_eq!(sums.len(), 3, "{sums:?}");
+    assert_eq!(of_program("sh -c : < $0; : < $0; exec sh"), Some(2), "{sums:?}");
+    assert_eq!(of_program("sh -c : < $0; : < $0; : < $0"), Some(3), "{sums:?}");
+    assert_eq!(of_program("cat"), Some(2), "{sums:?}");
+}
+
+#[test]
+fn opens_of_processes_that_had_the_same_id_are_told_apart() {
+    const PROCESSES: u64 = 50;
+    const AGAIN: usize = 10;
+    let Some(_machine) = Machine::alone(here!()) else { return };
+    let Ok(last) = OpenOptions::new().write(true).open("/proc/sys/kernel/ns_last_pid") else {
+        return skip(here!(), "this kernel does not let processes choose ids");
+    };
+    let sensor = Sensor::start("[hooks]\n", &[]);
+    let person = Person::new();
+    let file = sensor.path("file");
+    fs::write(&file, "").unwrap();
+    await_folding(&sensor, &person);
+    let mut stream = sensor.follow(&person);
+    let pids: HashSet<u32> = person.act(|| {
+        let cat = |_| {
+            last.write_all_at(b"29999", 0).unwrap();
+            let mut cat = Command::new("cat").args([&file, &file]).spawn().unwrap();
+            assert!(cat.wait().unwrap().success());
+            cat.id()
+        };
+        (0..PROCESSES).map(cat).collect()
+    });
+    assert!(pids.len() + AGAIN <= PROCESSES as usize, "ids are not used again");
+    await_opens(&mut stream, "of all", 2 * PROCESSES, of(&file));
+    let sums = opens_by(&stream, &file, |event| event.who().uid.clone());
+    assert_eq!(sums.len() as u64, PROCESSES, "{sums:?}");
+    assert!(sums.values().all(|sum| *sum == 2), "{sums:?}");
+    let programs = opens_by(&stream, &file, |event| event.who().argv.first().cloned());
+    assert_eq!(programs, BTreeMap::from([(Some(b"cat".to_vec().into()), 2 * PROCESSES)]));
 }

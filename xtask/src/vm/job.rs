@@ -165,7 +165,7 @@ mod tests {
         });
         let sensor = Some("/t/activity-sensor".to_owned());
         let script = Job::Script(ScriptJob {
-            script: "/root/s.sh".to_owned(),
+            script: "/tmp/s.sh".to_owned(),
             sensor,
             plan: "auto".to_owned(),
             system: true,

@@ -19,6 +19,8 @@ use aya_ebpf::{
     programs::RawTracePointContext,
 };
 
+#[path = "../../program.rs"]
+mod program;
 mod record;
 
 use record::{Record, TEXT_LEN};
@@ -104,15 +106,4 @@ fn tell(syscall: u32, said: Said) {
         };
     }
     entry.submit(0);
-}
-
-/// Several helpers are only for programs under a GPL-compatible licence.
-#[unsafe(link_section = "license")]
-#[unsafe(no_mangle)]
-static LICENSE: [u8; 13] = *b"Dual MIT/GPL\0";
-
-#[panic_handler]
-fn panic(_info: &core::panic::PanicInfo<'_>) -> ! {
-    // The verifier refuses a program in which this can be reached.
-    loop {}
 }

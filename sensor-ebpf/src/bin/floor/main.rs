@@ -11,6 +11,9 @@ use aya_ebpf::{
     programs::BtfTracePointContext,
 };
 
+#[path = "../../program.rs"]
+mod program;
+
 /// Words of a record: 560 bytes, about what one open is for the sensor.
 const WORDS: usize = 70;
 
@@ -46,15 +49,4 @@ fn record(ctx: BtfTracePointContext) -> i32 {
         entry.submit(u64::from(BPF_RB_NO_WAKEUP));
     }
     0
-}
-
-/// Reading the registers is for programs under a GPL-compatible licence.
-#[unsafe(link_section = "license")]
-#[unsafe(no_mangle)]
-static LICENSE: [u8; 13] = *b"Dual MIT/GPL\0";
-
-#[panic_handler]
-fn panic(_info: &core::panic::PanicInfo<'_>) -> ! {
-    // The verifier refuses a program in which this can be reached.
-    loop {}
 }
