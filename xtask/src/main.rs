@@ -9,6 +9,7 @@ mod exit;
 mod lint;
 mod run;
 mod setup;
+mod stages;
 mod step;
 mod tally;
 mod test;
@@ -62,6 +63,9 @@ enum Verb {
     /// Measure what the sensor costs this machine (needs root).
     #[command(after_help = bench::AFTER_HELP)]
     Bench(bench::Arguments),
+    /// Count the instructions that each stage of the daemon takes for an event.
+    #[command(after_help = stages::AFTER_HELP)]
+    Stages(stages::Arguments),
     /// Make Debian packages of sensor and collector, in target/dist.
     Dist {
         /// How to compile: `trial` is quicker to build, `release` runs faster.
@@ -114,6 +118,7 @@ fn dispatch(verb: Verb) -> Result {
         Verb::Test { long } => test::run(long),
         Verb::Vm(arguments) => vm::run(arguments),
         Verb::Bench(arguments) => bench::run(&arguments),
+        Verb::Stages(arguments) => stages::run(&arguments),
         Verb::Dist { profile } => dist::run(profile),
         Verb::Lint { accept_proto } => lint::run(accept_proto),
     }

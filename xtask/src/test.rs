@@ -21,8 +21,8 @@ use anyhow::Context;
 use crate::{
     build::{Profile, finish, shown},
     checkout::cargo,
-    exit::{Result, failure},
-    lint, setup,
+    exit::{self, Result, failure},
+    lint, setup, stages,
     tally::Tally,
     vm,
 };
@@ -32,6 +32,7 @@ pub fn run(long: bool) -> Result {
     let mut tally = Tally::default();
     checks(&mut tally);
     tests(long, &mut tally)?;
+    instructions(&mut tally);
     vm::test(long, &mut tally)?;
 
     println!("{}", tally.summary());
@@ -52,6 +53,19 @@ fn checks(tally: &mut Tally) {
                 eprintln!("{error:#}");
                 tally.fail(check.name);
             }
+        }
+    }
+}
+
+/// Counts what each stage takes, where there is a tool for it.
+fn instructions(tally: &mut Tally) {
+    println!("check: {}", stages::NAME);
+    match stages::check() {
+        Ok(()) => tally.pass(),
+        Err(error) if exit::code(&error) == exit::MISSING => tally.skip(stages::NAME, &format!("{error:#}")),
+        Err(error) => {
+            eprintln!("{error:#}");
+            tally.fail(stages::NAME);
         }
     }
 }

@@ -1,5 +1,7 @@
 //! Recordings of real activity, decoded and enriched without a kernel.
 
+mod stages;
+
 use std::sync::Arc;
 
 use activity_proto::json;
@@ -15,7 +17,7 @@ use crate::{
 
 /// A login with `id`, a read of /etc/shadow, a refused connect, a program that
 /// does not exist and a password on a command line.
-static RECORDING: &[u8] = include_bytes!("../testdata/login.records");
+static RECORDING: &[u8] = include_bytes!("../../testdata/login.records");
 
 fn decoder() -> Decoder {
     Decoder::new("00000000-boot", Arc::new(Redactor::new(&RedactionConfig::default()).unwrap()))

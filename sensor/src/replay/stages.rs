@@ -1,0 +1,57 @@
+//! What each stage takes for an event. `cargo xtask stages` runs this under
+//! callgrind, which counts the instructions within the functions `stage_…`.
+
+use activity_proto::v1::Event;
+use prost::Message as _;
+
+use super::*;
+
+/// How often the recording is gone through.
+const ROUNDS: usize = 20;
+
+#[inline(never)]
+fn stage_decode(decoder: &Decoder, records: &[&[u8]]) -> Vec<Decoded> {
+    records.iter().map(|record| decoder.decode(record, 0).unwrap()).collect()
+}
+
+#[inline(never)]
+fn stage_enrich(enricher: &mut Enricher, decoded: Vec<Decoded>) -> Vec<Event> {
+    let mut events = Vec::with_capacity(decoded.len());
+    for decoded in decoded {
+        match decoded {
+            Decoded::Fork(fork) => enricher.forked(&fork),
+            Decoded::Level(level) => enricher.led_to(level),
+            Decoded::Event(mut event) => {
+                enricher.enrich(&mut event);
+                events.push(*event);
+            }
+        }
+    }
+    events
+}
+
+#[inline(never)]
+fn stage_judge(policy: &Policy, enricher: &Enricher, events: &[Event]) -> usize {
+    let keeps = |event: &&Event| policy.decide(event, &enricher.ancestry(event)) == Verdict::Keep;
+    events.iter().filter(keeps).count()
+}
+
+#[inline(never)]
+fn stage_encode(events: &[Event]) -> usize {
+    events.iter().map(|event| event.encode_to_vec().len()).sum()
+}
+
+#[test]
+fn every_stage_handles_the_recording() {
+    let policy = Policy::new(&PolicyConfig::default(), None).unwrap();
+    let (decoder, records) = (decoder(), records(RECORDING).collect::<Vec<_>>());
+    let mut events = 0;
+    for _ in 0..ROUNDS {
+        let mut enricher = Enricher::knowing_nothing();
+        let all = stage_enrich(&mut enricher, stage_decode(&decoder, &records));
+        assert!(stage_judge(&policy, &enricher, &all) > 0);
+        assert!(stage_encode(&all) > all.len() * 100);
+        events += all.len();
+    }
+    println!("events: {events}");
+}
