@@ -69,7 +69,7 @@ short_names! {
     TamperObject { Program = "program", Map = "map", Link = "link" }
     GapReason {
         RingFull = "ring_full", Decode = "decode", SlowSubscriber = "slow_subscriber",
-        NotConnected = "not_connected",
+        NotConnected = "not_connected", CpuLimit = "cpu_limit",
     }
 }
 

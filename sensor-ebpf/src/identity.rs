@@ -8,6 +8,7 @@ use aya_ebpf::helpers::{
 };
 use sensor_types::{
     act::Act,
+    file::Actor,
     header::{Header, NAME_LEN, UNSET},
 };
 
@@ -146,6 +147,21 @@ impl Current {
         with_task!(is_frequent(act), self.task, |task| write_task(task, header)).ok_or(Lost::Unreadable)
     }
 
+    /// Fills in which program of which process this is, and as whom.
+    ///
+    /// # Safety
+    /// `actor` must be valid for writing.
+    #[inline(always)]
+    pub unsafe fn write_actor(self, actor: *mut Actor) {
+        // SAFETY: valid as the caller promises.
+        let actor = unsafe { &mut *actor };
+        actor.pid = (self.pid_tgid >> 32) as u32;
+        actor.uid_gid = bpf_get_current_uid_gid();
+        // SAFETY: the helper has no preconditions.
+        actor.cgroup_id = unsafe { bpf_get_current_cgroup_id() };
+        with_task!(setting!(typed) == 1, self.task, |task| read_actor(task, actor));
+    }
+
     /// Fills in the session, and tells the login uid of the thread's last act.
     #[inline(always)]
     fn write_session(self, header: &mut Header) -> u32 {
@@ -185,6 +201,19 @@ fn write_task<Task: Object>(task: Task, header: &mut Header) -> Option<()> {
     header.parent_pid = parent.read(offset!(task_tgid))?;
     header.parent_start_ns = start_of(parent)?;
     Some(())
+}
+
+/// Fills in what the task's structures say of who acts.
+#[inline(always)]
+fn read_actor<Task: Object>(task: Task, actor: &mut Actor) {
+    actor.start_ns = start_of(task).unwrap_or(0);
+    actor.execs = task.read(offset!(task_self_exec_id)).unwrap_or(0);
+    actor.loginuid = task.read(offset!(task_loginuid)).unwrap_or(UNSET);
+    actor.sessionid = task.read(offset!(task_sessionid)).unwrap_or(UNSET);
+    actor.mount_namespace = mount_namespace(task).unwrap_or(0);
+    let cred = task.follow(offset!(task_cred));
+    actor.euid = cred.and_then(|cred| cred.read(offset!(cred_euid))).unwrap_or(UNSET);
+    actor.egid = cred.and_then(|cred| cred.read(offset!(cred_egid))).unwrap_or(UNSET);
 }
 
 #[inline(always)]

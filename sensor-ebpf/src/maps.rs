@@ -12,9 +12,10 @@ use aya_ebpf::{
 use sensor_types::{
     act::Act,
     counters::Counters,
-    file::{FileId, FoldKey, Folded, OpenRecord, UNCHANGED},
+    file::{COUNTED_RULES, FileId, FoldKey, Folded, LeftOutFile, LeftOutProcess, OpenRecord, UNCHANGED},
     network::Destination,
     policy::{Form, Offsets, Settings},
+    process::ExecSmall,
     session::{Program, Session},
     span::COMPONENT_MAX,
     syscall::{CALLS as CALL_COUNT, Jump},
@@ -35,6 +36,10 @@ pub static FILE_RING: RingBuf = RingBuf::with_byte_size(8 * 1024 * 1024, 0);
 #[map]
 pub static OPENING: PerCpuArray<Opening> = PerCpuArray::with_max_entries(Place::Interpreter as u32 + 1, 0);
 
+/// Where the program of starts writes an ordinary record.
+#[map]
+pub static STARTING: PerCpuArray<ExecSmall> = PerCpuArray::with_max_entries(1, 0);
+
 /// Entry of [`OPENING`]; begins as a `Folded`.
 #[repr(C)]
 #[derive(Clone, Copy)]
@@ -43,6 +48,8 @@ pub struct Opening {
     pub last_ns: u64,
     pub record: OpenRecord,
     pub key: FoldKey,
+    pub file: LeftOutFile,
+    pub process: LeftOutProcess,
     /// For `struct file`, then for its inode.
     pub head: HeadWords,
 }
@@ -83,6 +90,24 @@ pub static FOLDED: HashMap<FoldKey, Folded> = HashMap::with_max_entries(FOLDED_M
 pub static FOLDED_TOO: HashMap<FoldKey, Folded> = HashMap::with_max_entries(FOLDED_MAX, BPF_F_NO_PREALLOC);
 
 const FOLDED_MAX: u32 = 8192;
+
+/// Opens that the policy leaves out, see `hook::left_out`; the value is the element
+/// of [`LEFT_OUT_BY`] that counts them. Filled by the daemon.
+#[map]
+pub static LEFT_OUT_FILES: LruHashMap<LeftOutFile, u32> = LruHashMap::with_max_entries(16 * 1024, 0);
+
+/// Processes whose opens it leaves out, as [`LEFT_OUT_FILES`].
+#[map]
+pub static LEFT_OUT_PROCESSES: LruHashMap<LeftOutProcess, u32> = LruHashMap::with_max_entries(4096, 0);
+
+/// The number of the policy of which there are entries in [`LEFT_OUT_FILES`], and of
+/// that in [`LEFT_OUT_PROCESSES`]; 0 where there are none.
+#[map]
+pub static LEFT_OUT_NOW: Array<u32> = Array::with_max_entries(2, 0);
+
+/// How many opens each rule left out here, for two policies.
+#[map]
+pub static LEFT_OUT_BY: PerCpuArray<u64> = PerCpuArray::with_max_entries(2 * COUNTED_RULES, 0);
 
 /// How many names and mounts have changed: what was walked before may be called
 /// something else now.

@@ -29,7 +29,7 @@ pub enum Lost {
 /// Counts one act and what became of it.
 #[inline(always)]
 pub fn count(act: Act, outcome: &Result<(), Lost>) {
-    if setting!(fold) == 1 && matches!(act, Act::Rename | Act::Mount) {
+    if matches!(act, Act::Rename | Act::Mount) {
         renamed();
     }
     let Some(counters) = COUNTERS.get_ptr_mut(act as u32) else { return };
@@ -48,9 +48,12 @@ pub fn count(act: Act, outcome: &Result<(), Lost>) {
     }
 }
 
-/// Notes that names or mounts have changed.
+/// Notes that names or mounts have changed, or are about to.
 #[inline(always)]
-fn renamed() {
+pub fn renamed() {
+    if setting!(fold) == 0 && setting!(leave_out) == 0 {
+        return;
+    }
     if let Some(renames) = RENAMES.get_ptr_mut(0) {
         // SAFETY: the element lives as long as the map.
         unsafe { add(renames, 1) };

@@ -67,6 +67,14 @@ pub struct Open {
     pub path: Span,
     /// On failure with a relative path: the directory it starts from.
     pub base: Span,
+    /// Where the file is; zero without one.
+    pub place: FilePlace,
+    /// See [`Actor::execs`].
+    pub execs: u64,
+    /// See [`LeftOutFile::generation`].
+    pub generation: u32,
+    /// Zero.
+    pub reserved: u32,
 }
 
 /// Room for any open: written elsewhere, of which what is used goes into the ring.
@@ -90,12 +98,11 @@ pub const SECOND_MAP: u32 = 2;
 /// Most bytes of text in a [`Folded`].
 pub const FOLDED_TEXT_MAX: usize = 256;
 
-/// What opens have in common that are counted together: the file under that name,
-/// the way of opening, and who did it in which program. What else is told of them,
-/// as thread, terminal and permissions of the file, is that of the first.
+/// Under which name which file was reached: the same as long as nothing of it has
+/// changed.
 #[repr(C)]
-#[derive(Clone, Copy, Debug, FromBytes, IntoBytes, Immutable, KnownLayout)]
-pub struct FoldKey {
+#[derive(Clone, Copy, Debug, Default, FromBytes, IntoBytes, Immutable, KnownLayout)]
+pub struct FilePlace {
     /// Addresses of the file's path.
     pub mnt: u64,
     /// See `mnt`.
@@ -105,6 +112,12 @@ pub struct FoldKey {
     /// How many names and mounts have changed so far: the same object may have
     /// another path.
     pub renames: u64,
+}
+
+/// Which program of which process acts, and as whom.
+#[repr(C)]
+#[derive(Clone, Copy, Debug, Default, FromBytes, IntoBytes, Immutable, KnownLayout)]
+pub struct Actor {
     /// See [`Header::start_ns`]: a pid is used again.
     pub start_ns: u64,
     /// `task_struct.self_exec_id`: how many programs it has begun.
@@ -123,13 +136,64 @@ pub struct FoldKey {
     pub loginuid: u32,
     /// See [`Header::sessionid`].
     pub sessionid: u32,
+    /// See [`Header::mount_namespace`].
+    pub mount_namespace: u32,
+}
+
+/// What opens have in common that are counted together. What else is told of
+/// them, as thread, terminal and permissions of the file, is that of the first.
+#[repr(C)]
+#[derive(Clone, Copy, Debug, FromBytes, IntoBytes, Immutable, KnownLayout)]
+pub struct FoldKey {
+    /// What was opened.
+    pub place: FilePlace,
+    /// By whom.
+    pub actor: Actor,
     /// See [`Open::flags`].
     pub flags: u32,
     /// See [`Open::file_mode`].
     pub file_mode: u32,
     /// See [`Open::marks`].
     pub marks: u32,
+    /// Zero.
+    pub reserved: u32,
 }
+
+/// A way of opening a file that a policy leaves out, whoever does it.
+#[repr(C)]
+#[derive(Clone, Copy, Debug, FromBytes, IntoBytes, Immutable, KnownLayout)]
+pub struct LeftOutFile {
+    /// What is opened.
+    pub place: FilePlace,
+    /// `inode.i_generation`: an inode's number is used again.
+    pub generation: u32,
+    /// See [`Open::flags`].
+    pub flags: u32,
+    /// See [`Open::file_mode`].
+    pub file_mode: u32,
+    /// See [`Header::mount_namespace`].
+    pub mount_namespace: u32,
+    /// Of the policy: its number.
+    pub policy: u32,
+    /// Zero.
+    pub reserved: u32,
+}
+
+/// A process whose opens a policy leaves out, whatever it opens.
+#[repr(C)]
+#[derive(Clone, Copy, Debug, FromBytes, IntoBytes, Immutable, KnownLayout)]
+pub struct LeftOutProcess {
+    /// Who.
+    pub actor: Actor,
+    /// See [`LeftOutFile::policy`].
+    pub policy: u32,
+    /// Zero.
+    pub reserved: u32,
+}
+
+/// Rules whose effect is counted in the kernel, for each of two policies: the one
+/// in force and the one before.
+pub const COUNTED_RULES: u32 = 64;
 
 /// Opens that are counted together.
 #[repr(C)]
@@ -227,5 +291,5 @@ pub struct ChangeLarge {
     pub other_base: [u8; PATH_MAX + COMPONENT_MAX],
 }
 
-const _: () = assert!(size_of::<Open>() == size_of::<Header>() + 80);
+const _: () = assert!(size_of::<Open>() == size_of::<Header>() + 128);
 const _: () = assert!(size_of::<Change>() == size_of::<Header>() + 128);

@@ -37,6 +37,8 @@ pub struct Settings {
     pub typed: u32,
     /// 1: opens that repeat are counted together.
     pub fold: u32,
+    /// 1: the daemon says which opens need not be told to it again.
+    pub leave_out: u32,
     /// The functions whose parameters differ between kernels.
     pub forms: Forms,
 }
@@ -54,6 +56,7 @@ impl Settings {
         patient: 0,
         typed: 0,
         fold: 0,
+        leave_out: 0,
         forms: Forms::NONE,
     };
 }
@@ -186,6 +189,7 @@ kernel_fields! {
     inode_nlink: "inode"."i_nlink",
     inode_sb: "inode"."i_sb",
     inode_uid: "inode"."i_uid",
+    inode_generation: "inode"."i_generation",
     super_block_dev: "super_block"."s_dev",
     super_block_magic: "super_block"."s_magic",
     renamedata_old_dentry: "renamedata"."old_dentry",

@@ -56,23 +56,61 @@ pub struct Exec {
     pub environment: Span,
 }
 
-/// Room for the strings of an ordinary [`Exec`].
+/// Most bytes that each string of an [`Exec`] may have in a record; they lie there
+/// in this order, each behind the one before.
+#[derive(Clone, Copy, Debug)]
+pub struct ExecRooms {
+    /// Of [`Exec::exe`].
+    pub exe: usize,
+    /// Of [`Exec::cwd`].
+    pub cwd: usize,
+    /// Of [`Exec::filename`].
+    pub filename: usize,
+    /// Of [`Exec::interpreter`].
+    pub interpreter: usize,
+    /// Of [`Exec::argv`].
+    pub argv: usize,
+    /// Of [`Exec::environment`].
+    pub environment: usize,
+}
+
+impl ExecRooms {
+    /// For ordinary programs.
+    pub const SMALL: Self = Self {
+        exe: 512 + COMPONENT_MAX,
+        cwd: 512 + COMPONENT_MAX,
+        filename: 256,
+        interpreter: 256,
+        argv: 2048,
+        environment: 4096,
+    };
+
+    /// For the longest strings that are carried.
+    pub const LARGE: Self = Self {
+        exe: PATH_MAX + COMPONENT_MAX,
+        cwd: PATH_MAX + COMPONENT_MAX,
+        filename: PATH_MAX,
+        interpreter: 256,
+        argv: ARGV_MAX,
+        environment: ARGV_MAX,
+    };
+
+    /// All of them.
+    #[must_use]
+    pub const fn all(self) -> usize {
+        self.exe + self.cwd + self.filename + self.interpreter + self.argv + self.environment
+    }
+}
+
+/// Room for the strings of an ordinary [`Exec`]: written elsewhere, of which what is
+/// used goes into the ring.
 #[repr(C)]
+#[derive(Clone, Copy)]
 pub struct ExecSmall {
     /// The fixed part.
     pub exec: Exec,
-    /// See [`Exec::argv`].
-    pub argv: [u8; 2048],
-    /// See [`Exec::exe`].
-    pub exe: [u8; 512 + COMPONENT_MAX],
-    /// See [`Exec::cwd`].
-    pub cwd: [u8; 512 + COMPONENT_MAX],
-    /// See [`Exec::filename`].
-    pub filename: [u8; 256],
-    /// See [`Exec::interpreter`].
-    pub interpreter: [u8; 256],
-    /// See [`Exec::environment`].
-    pub environment: [u8; 4096],
+    /// Its strings.
+    pub text: [u8; ExecRooms::SMALL.all()],
 }
 
 /// Room for the longest strings that are carried.
@@ -80,18 +118,8 @@ pub struct ExecSmall {
 pub struct ExecLarge {
     /// The fixed part.
     pub exec: Exec,
-    /// See [`Exec::argv`].
-    pub argv: [u8; ARGV_MAX],
-    /// See [`Exec::exe`].
-    pub exe: [u8; PATH_MAX + COMPONENT_MAX],
-    /// See [`Exec::cwd`].
-    pub cwd: [u8; PATH_MAX + COMPONENT_MAX],
-    /// See [`Exec::filename`].
-    pub filename: [u8; PATH_MAX],
-    /// See [`Exec::interpreter`].
-    pub interpreter: [u8; 256],
-    /// See [`Exec::environment`].
-    pub environment: [u8; ARGV_MAX],
+    /// Its strings.
+    pub text: [u8; ExecRooms::LARGE.all()],
 }
 
 /// Room for an ordinary name of a program that could not be started.

@@ -1,7 +1,7 @@
 //! What could not be recorded, turned into gap events.
 
-use activity_proto::v1::{EventType, Gap, GapReason, TypeCount};
-use sensor_types::{act::Act, counters::Counters, header::Header};
+use activity_proto::v1::{EventType, Gap, GapReason, Lane, TypeCount};
+use sensor_types::{act::Act, counters::Counters, file::Open, header::Header};
 use zerocopy::FromBytes as _;
 
 use crate::sequence::{event_type_of, lane_of};
@@ -12,17 +12,38 @@ pub struct Losses {
     seen: [Counters; Act::ALL.len()],
     /// Rejected records by type, and those of unknown type.
     rejected: Vec<(EventType, u64)>,
+    /// Records left unread, by type.
+    shed: Vec<(EventType, u64)>,
+}
+
+/// What was left unread.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Shed {
+    /// An act.
+    Act,
+    /// How often one was repeated.
+    Total,
 }
 
 impl Losses {
     /// A record had the wrong form.
     pub fn rejected(&mut self, record: &[u8]) {
-        let act = Header::read_from_prefix(record).ok().and_then(|(header, _)| Act::from_number(header.kind));
-        let event_type = act.map_or(EventType::Unspecified, event_type_of);
-        match self.rejected.iter_mut().find(|(known, _)| *known == event_type) {
-            Some((_, count)) => *count += 1,
-            None => self.rejected.push((event_type, 1)),
+        let event_type = act_of(record).map_or(EventType::Unspecified, event_type_of);
+        count(&mut self.rejected, event_type, 1);
+    }
+
+    /// A record of the file lane is left unread for want of processor time. Tells
+    /// what it was; `None` of any other, and nothing is counted.
+    pub fn shed(&mut self, record: &[u8]) -> Option<Shed> {
+        let act = act_of(record)?;
+        let event_type = event_type_of(act);
+        if lane_of(event_type) != Lane::File {
+            return None;
         }
+        let open = Open::read_from_prefix(record).ok().filter(|_| act == Act::Open);
+        let repeated = open.map_or(0, |(open, _)| open.repeated);
+        count(&mut self.shed, event_type, repeated.max(1).into());
+        Some(if repeated == 0 { Shed::Act } else { Shed::Total })
     }
 
     /// Gaps for what was lost since the last call; their sequences are for the
@@ -41,7 +62,21 @@ impl Losses {
         for (event_type, count) in std::mem::take(&mut self.rejected) {
             add(&mut gaps, GapReason::Decode, event_type, count);
         }
+        for (event_type, count) in std::mem::take(&mut self.shed) {
+            add(&mut gaps, GapReason::CpuLimit, event_type, count);
+        }
         gaps
+    }
+}
+
+fn act_of(record: &[u8]) -> Option<Act> {
+    Header::read_from_prefix(record).ok().and_then(|(header, _)| Act::from_number(header.kind))
+}
+
+fn count(counts: &mut Vec<(EventType, u64)>, event_type: EventType, number: u64) {
+    match counts.iter_mut().find(|(known, _)| *known == event_type) {
+        Some((_, count)) => *count += number,
+        None => counts.push((event_type, number)),
     }
 }
 
@@ -69,7 +104,7 @@ fn add(gaps: &mut Vec<Gap>, reason: GapReason, event_type: EventType, count: u64
 #[cfg(test)]
 mod tests {
     use super::*;
-    use activity_proto::v1::Lane;
+    use zerocopy::{FromZeros as _, IntoBytes as _};
 
     fn with_ring_full(act: Act, count: u64) -> [Counters; Act::ALL.len()] {
         let mut counters = [Counters::default(); Act::ALL.len()];
@@ -99,6 +134,22 @@ mod tests {
             gaps.iter().map(|gap| (gap.lane(), gap.counts.len())).collect::<Vec<_>>(),
             [(Lane::Process, 2), (Lane::File, 1)]
         );
+    }
+
+    #[test]
+    fn only_files_are_left_unread_and_each_of_them_is_counted() {
+        let mut losses = Losses::default();
+        let mut open = Open::new_zeroed();
+        open.header.kind = Act::Open as u32;
+        assert_eq!(losses.shed(open.as_bytes()), Some(Shed::Act));
+        open.repeated = 9;
+        assert_eq!(losses.shed(open.as_bytes()), Some(Shed::Total), "it stands for nine");
+        for act in [Act::Exec, Act::Fork, Act::Connect, Act::Interpreter] {
+            open.header.kind = act as u32;
+            assert_eq!(losses.shed(open.as_bytes()), None, "{act:?}");
+        }
+        let gaps = losses.since_last_time(&[Counters::default(); Act::ALL.len()]);
+        assert_eq!((gaps.len(), gaps[0].reason(), gaps[0].counts[0].count), (1, GapReason::CpuLimit, 10));
     }
 
     #[test]

@@ -69,7 +69,7 @@ async fn daemon(config: Config, read: (ConfigFile, Config), args: &RunArgs) -> R
     let everybody = policy.wants_everybody();
     let options = LoadOptions {
         everybody,
-        fold: !policy.keeps_everything(),
+        shortcuts: !policy.keeps_everything(),
         allow_degraded: args.allow_degraded,
         plan: args.plan.plan,
     };

@@ -51,6 +51,8 @@ pub struct PipelineStats {
     pub own: AtomicU64,
     /// Events that tell how often others were repeated.
     pub totals: AtomicU64,
+    /// Records left unread for the sake of the limit of processor time.
+    pub shed: AtomicU64,
     /// Published events that name nobody, by [`v1::Reason`].
     pub unattributed: [AtomicU64; REASONS],
     /// Last number in the process lane.
@@ -151,6 +153,7 @@ impl SensorStatus {
             unattributed: self.unattributed(),
             own: self.pipeline.own.load(Relaxed),
             totals: self.pipeline.totals.load(Relaxed),
+            shed: self.pipeline.shed.load(Relaxed),
             rules: policy.rule_counts(),
             unmatched: policy.unmatched(),
         }

@@ -19,7 +19,7 @@ use crate::{
     kernel::{Address, blank, copy_kernel_str},
     maps::{CHANGING, Changing, FILE_RING, NO_CHANGE, Named, argument, form, offset, result_of},
     path::{Path, copied_span, is_cut, locate},
-    ring::{Lost, count, in_two_sizes, reserve},
+    ring::{Lost, count, in_two_sizes, renamed, reserve},
 };
 
 /// What is recorded beside the names.
@@ -311,6 +311,8 @@ fn intend_rename(ctx: FExitContext) -> i32 {
     let first = Some(Entry::below(Address(ctx.arg(0)), dentry));
     let second = Some(Entry::below(Address(ctx.arg(2)), Address(ctx.arg(3))));
     let flags = ctx.arg::<u64>(4) as u32;
+    // What is opened before it has happened is of a time of its own.
+    renamed();
     let intent = Intent { act: Act::Rename, flags, dentry, first, second, text: Address::NULL };
     intend(&intent, int(ctx.arg(5)));
     0

@@ -15,7 +15,7 @@ use aya_ebpf::{
 use aya_log_ebpf::warn;
 use sensor_types::{
     act::Act,
-    process::{ExecFailedLarge, ExecFailedSmall, ExecLarge, ExecSmall},
+    process::{ExecFailedLarge, ExecFailedSmall, ExecLarge, ExecRooms, ExecSmall},
     span::{COMPONENT_MAX, CUT, Span, UNREADABLE},
     syscall::Call,
 };
@@ -24,9 +24,9 @@ use super::{opened::file_id, syscall::SystemCall};
 use crate::{
     identity::Current,
     kernel::{Address, at_most, blank, copy_kernel_str, copy_user, copy_user_str, put},
-    maps::{PROCESS_RING, argument, offset},
-    path::{Path, copied_span, is_cut, locate, walk},
-    ring::{Lost, count, in_two_sizes, reserve},
+    maps::{PROCESS_RING, STARTING, argument, offset},
+    path::{Path, copied_span, is_cut, locate, walk, written},
+    ring::{Lost, count, in_two_sizes, output, reserve},
 };
 
 /// `trace_sched_process_exec(struct task_struct *p, pid_t old_pid, struct linux_binprm *bprm)`
@@ -76,82 +76,92 @@ impl Image {
     }
 }
 
-/// One size of exec record: the same work with other room.
-macro_rules! record_exec {
-    ($name:ident, $record:ident) => {
-        /// `Ok(false)`: something did not fit, nothing was recorded.
-        #[inline(never)]
-        fn $name(image: &Image) -> Result<bool, Lost> {
-            let mut record = reserve::<$record>(&PROCESS_RING)?;
-            let all = record.as_mut_ptr();
-            // SAFETY: `all` points to the reserved record, and each string
-            // is written into the array made for it, with that array's size.
-            let (header, cut) = unsafe {
-                let exec = &raw mut (*all).exec;
-                (*exec).result = 0;
-                (*exec).reserved = 0;
-                let (argv, exe, cwd) = (&raw mut (*exec).argv, &raw mut (*exec).exe, &raw mut (*exec).cwd);
-                let (filename, interpreter) = (&raw mut (*exec).filename, &raw mut (*exec).interpreter);
-                walk(
-                    Path::of_file(image.file),
-                    exe,
-                    (&raw mut (*all).exe).cast(),
-                    size_of_val(&(*all).exe),
-                    COMPONENT_MAX,
-                );
-                walk(
-                    Path::of_working_directory(image.current.task),
-                    cwd,
-                    (&raw mut (*all).cwd).cast(),
-                    size_of_val(&(*all).cwd),
-                    COMPONENT_MAX,
-                );
-                // After the walks: each way out of these would be one more way
-                // into those for the verifier.
-                put(&raw mut (*exec).image, file_id(image.file));
-                let environment = &raw mut (*exec).environment;
-                copy_memory(
-                    argv,
-                    (&raw mut (*all).argv).cast(),
-                    size_of_val(&(*all).argv),
-                    image.arg_start,
-                    image.arg_length,
-                );
-                copy_memory(
-                    environment,
-                    (&raw mut (*all).environment).cast(),
-                    size_of_val(&(*all).environment),
-                    image.env_start,
-                    image.env_length,
-                );
-                locate(environment, offset_of!($record, environment));
-                copy_name(
-                    image.binprm.follow(offset!(binprm_filename)),
-                    filename,
-                    (&raw mut (*all).filename).cast(),
-                    size_of_val(&(*all).filename),
-                );
-                copy_name(
-                    image.binprm.follow(offset!(binprm_interp)),
-                    interpreter,
-                    (&raw mut (*all).interpreter).cast(),
-                    size_of_val(&(*all).interpreter),
-                );
-                locate(argv, offset_of!($record, argv));
-                locate(exe, offset_of!($record, exe));
-                locate(cwd, offset_of!($record, cwd));
-                locate(filename, offset_of!($record, filename));
-                locate(interpreter, offset_of!($record, interpreter));
-                let cut = is_cut(argv) | is_cut(exe) | is_cut(cwd) | is_cut(filename) | is_cut(environment);
-                (image.current.write_header(&raw mut (*exec).header, Act::Exec), cut)
-            };
-            record.finish_sized::<ExecLarge>(header, cut)
-        }
-    };
+/// Writes a record, and tells the number of bytes of text, and whether something
+/// was cut. `$behind` says where a string begins that may begin at most there, when
+/// so much is written.
+macro_rules! write_exec {
+    ($all:ident, $image:ident, $rooms:expr, $behind:expr) => {{
+        const ROOMS: ExecRooms = $rooms;
+        let exec = &raw mut (*$all).exec;
+        let text: *mut u8 = (&raw mut (*$all).text).cast();
+        (*exec).result = 0;
+        (*exec).reserved = 0;
+        let (argv, exe, cwd) = (&raw mut (*exec).argv, &raw mut (*exec).exe, &raw mut (*exec).cwd);
+        let (filename, interpreter) = (&raw mut (*exec).filename, &raw mut (*exec).interpreter);
+        let environment = &raw mut (*exec).environment;
+        walk(Path::of_file($image.file), exe, text, ROOMS.exe, COMPONENT_MAX);
+        locate(exe, TEXT);
+        let mut most = ROOMS.exe;
+        let mut at = $behind(written(exe), most)?;
+        let directory = Path::of_working_directory($image.current.task);
+        walk(directory, cwd, text.add(at), ROOMS.cwd, COMPONENT_MAX);
+        locate(cwd, TEXT + at);
+        most += ROOMS.cwd;
+        at = $behind((at as u64).wrapping_add(written(cwd)), most)?;
+        // After the walks: each way out of these would be one more way into those
+        // for the verifier.
+        put(&raw mut (*exec).image, file_id($image.file));
+        copy_name($image.binprm.follow(offset!(binprm_filename)), filename, text.add(at), ROOMS.filename);
+        locate(filename, TEXT + at);
+        most += ROOMS.filename;
+        at = $behind((at as u64).wrapping_add(written(filename)), most)?;
+        let interp = $image.binprm.follow(offset!(binprm_interp));
+        copy_name(interp, interpreter, text.add(at), ROOMS.interpreter);
+        locate(interpreter, TEXT + at);
+        most += ROOMS.interpreter;
+        at = $behind((at as u64).wrapping_add(written(interpreter)), most)?;
+        copy_memory(argv, text.add(at), ROOMS.argv, $image.arg_start, $image.arg_length);
+        locate(argv, TEXT + at);
+        most += ROOMS.argv;
+        at = $behind((at as u64).wrapping_add(written(argv)), most)?;
+        copy_memory(environment, text.add(at), ROOMS.environment, $image.env_start, $image.env_length);
+        locate(environment, TEXT + at);
+        let cut = is_cut(argv) | is_cut(exe) | is_cut(cwd) | is_cut(filename) | is_cut(environment);
+        ((at as u64).wrapping_add(written(environment)), cut)
+    }};
 }
 
-record_exec!(record_exec_small, ExecSmall);
-record_exec!(record_exec_large, ExecLarge);
+/// Where a record's text begins.
+const TEXT: usize = offset_of!(ExecSmall, text);
+const _: () = assert!(TEXT == offset_of!(ExecLarge, text));
+
+/// `Ok(false)`: something did not fit, nothing was recorded.
+#[inline(never)]
+fn record_exec_small(image: &Image) -> Result<bool, Lost> {
+    let all = STARTING.get_ptr_mut(0).ok_or(Lost::Unreadable)?;
+    let behind = |written, most| at_most(written, most).ok_or(Lost::Unreadable);
+    // SAFETY: `all` points to the program's own record, in whose text each string has
+    // its room behind those before, at most as long as theirs.
+    unsafe {
+        let (length, cut) = write_exec!(all, image, ExecRooms::SMALL, behind);
+        if cut {
+            return Ok(false);
+        }
+        image.current.write_header(&raw mut (*all).exec.header, Act::Exec)?;
+        let size = (TEXT as u64).wrapping_add(length);
+        output(&PROCESS_RING, all.cast_const().cast(), size, size_of::<ExecSmall>()).map(|()| true)
+    }
+}
+
+/// As above; it is always recorded.
+#[inline(never)]
+fn record_exec_large(image: &Image) -> Result<bool, Lost> {
+    let mut record = reserve::<ExecLarge>(&PROCESS_RING)?;
+    let all = record.as_mut_ptr();
+    let written = record_exec_at(all, image);
+    record.finish(written).map(|()| true)
+}
+
+#[inline(always)]
+fn record_exec_at(all: *mut ExecLarge, image: &Image) -> Result<(), Lost> {
+    let behind = |_: u64, most: usize| Ok::<_, Lost>(most);
+    // SAFETY: `all` points to the reserved record, in whose text each string has its
+    // own place.
+    unsafe {
+        write_exec!(all, image, ExecRooms::LARGE, behind);
+        image.current.write_header(&raw mut (*all).exec.header, Act::Exec)
+    }
+}
 
 /// The arguments of an exec that has failed.
 #[derive(Clone, Copy)]

@@ -6,24 +6,15 @@
 //! the daemon has the programs use the other one, waits until none uses the
 //! first any more, and takes what that holds: no count is lost in between.
 
-use aya_ebpf::{
-    bindings::BPF_NOEXIST,
-    helpers::{
-        bpf_get_current_uid_gid,
-        generated::{bpf_get_current_cgroup_id, bpf_ktime_get_boot_ns},
-    },
-};
+use aya_ebpf::{bindings::BPF_NOEXIST, helpers::generated::bpf_ktime_get_boot_ns};
 use sensor_types::{
     act::Act,
     file::{FIRST_MAP, FOLDED_TEXT_MAX, Folded, SECOND_MAP},
-    header::UNSET,
 };
 
 use crate::{
-    identity::{Current, start_of},
-    kernel::{Address, Object, add, with_task},
-    maps::{FOLD_TURN, FOLDED, FOLDED_TOO, Opening, RENAMES, offset, setting},
-    path::Path,
+    kernel::add,
+    maps::{FOLD_TURN, FOLDED, FOLDED_TOO, Opening, setting},
 };
 
 /// Where repetitions are counted now.
@@ -41,17 +32,21 @@ impl Turn {
         (turn == FIRST_MAP || turn == SECOND_MAP).then_some(Self(turn))
     }
 
-    /// Counts an open if it is a repetition. `all` has its file already.
+    /// Counts an open if it is a repetition.
     ///
     /// # Safety
-    /// `all` must be an entry of `OPENING`, with what its record says of the file.
+    /// `all` must be an entry of `OPENING`, with what its record says of the file, and
+    /// with its keys.
     #[inline(always)]
-    pub unsafe fn counts(self, all: *mut Opening, current: Current, at: Path, inode: Address) -> bool {
+    pub unsafe fn counts(self, all: *mut Opening) -> bool {
         // SAFETY: valid as the caller promises.
         unsafe {
-            with_task!(setting!(typed) == 1, current.task, |task| write_key(all, task, current, at));
-            (*all).key.inode = inode.read(offset!(inode_ino)).unwrap_or(0);
-            let key = &(*all).key;
+            let (key, open) = (&raw mut (*all).key, &raw const (*all).record.open);
+            (*key).flags = (*open).flags;
+            (*key).file_mode = (*open).file_mode;
+            (*key).marks = (*open).marks;
+            (*key).reserved = 0;
+            let key = &*key;
             let known =
                 if self.0 == FIRST_MAP { FOLDED.get_ptr_mut(key) } else { FOLDED_TOO.get_ptr_mut(key) };
             let Some(known) = known else { return false };
@@ -85,34 +80,5 @@ impl Turn {
                 FOLDED_TOO.insert(key, folded, u64::from(BPF_NOEXIST))
             };
         }
-    }
-}
-
-/// What has to be the same.
-///
-/// # Safety
-/// `all` must be valid for writing.
-#[inline(always)]
-unsafe fn write_key<Task: Object>(all: *mut Opening, task: Task, current: Current, at: Path) {
-    // SAFETY: valid as the caller promises.
-    unsafe {
-        let key = &raw mut (*all).key;
-        let open = &raw const (*all).record.open;
-        (*key).mnt = at.mnt.0;
-        (*key).dentry = at.dentry.0;
-        (*key).uid_gid = bpf_get_current_uid_gid();
-        (*key).pid = (current.pid_tgid >> 32) as u32;
-        (*key).flags = (*open).flags;
-        (*key).file_mode = (*open).file_mode;
-        (*key).marks = (*open).marks;
-        (*key).cgroup_id = bpf_get_current_cgroup_id();
-        (*key).renames = RENAMES.get(0).copied().unwrap_or(0);
-        (*key).start_ns = start_of(task).unwrap_or(0);
-        (*key).execs = task.read(offset!(task_self_exec_id)).unwrap_or(0);
-        (*key).loginuid = task.read(offset!(task_loginuid)).unwrap_or(UNSET);
-        (*key).sessionid = task.read(offset!(task_sessionid)).unwrap_or(UNSET);
-        let cred = task.follow(offset!(task_cred));
-        (*key).euid = cred.and_then(|cred| cred.read(offset!(cred_euid))).unwrap_or(UNSET);
-        (*key).egid = cred.and_then(|cred| cred.read(offset!(cred_egid))).unwrap_or(UNSET);
     }
 }

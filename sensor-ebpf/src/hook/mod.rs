@@ -6,6 +6,7 @@ mod credentials;
 mod exec;
 pub mod fold;
 mod io_uring;
+mod left_out;
 mod names;
 mod network;
 mod object;

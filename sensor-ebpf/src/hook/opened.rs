@@ -8,7 +8,7 @@ use sensor_types::{
     span::{COMPONENT_MAX, PATH_MAX},
 };
 
-use super::{fold::Turn, user_path::Name};
+use super::{fold::Turn, left_out, user_path::Name};
 use crate::{
     identity::Current,
     kernel::{Address, Fields, Head, HeadWords, Object, at_most, blank, put},
@@ -105,6 +105,10 @@ unsafe fn write_act(open: *mut Open, opened: &Opened) {
         (*open).source = opened.source;
         (*open).marks = opened.marks;
         (*open).repeated = 0;
+        blank(&raw mut (*open).place);
+        (*open).execs = 0;
+        (*open).generation = 0;
+        (*open).reserved = 0;
     }
 }
 
@@ -143,13 +147,19 @@ pub fn succeeded(current: Current, opened: &Opened) -> Result<(), Lost> {
         let path = &raw mut (*open).path;
         write_act(open, opened);
         let (at, inode) = write_file(all, opened.file);
-        let turn = Turn::of(opened.act);
+        put(&raw mut (*open).file, whole_inode_id(&raw mut (*all).head, inode));
+        let (turn, is_asked) = (Turn::of(opened.act), left_out::is_asked(opened.act));
+        if turn.is_some() || is_asked {
+            left_out::write_keys(all, current, at);
+        }
+        if is_asked && left_out::counts(all, inode) {
+            return Err(Lost::Filtered);
+        }
         if let Some(turn) = turn
-            && turn.counts(all, current, at, inode)
+            && turn.counts(all)
         {
             return Err(Lost::Folded);
         }
-        put(&raw mut (*open).file, whole_inode_id(&raw mut (*all).head, inode));
         walk(Some(at), path, (&raw mut (*all).record.text).cast(), WALK, COMPONENT_MAX);
         locate(path, TEXT);
         blank(&raw mut (*open).base);

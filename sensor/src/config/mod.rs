@@ -41,6 +41,7 @@ const MAX_FILE_BYTES: u64 = 1024 * 1024;
 const KEYS: &[&str] = &[
     "sensor.state",
     "sensor.host",
+    "sensor.cpu_limit",
     "hooks.exec",
     "hooks.open",
     "hooks.connect",
@@ -143,6 +144,10 @@ pub struct SensorConfig {
     /// Name to report instead of the machine's host name.
     #[serde(deserialize_with = "values::host_name")]
     pub host: Option<String>,
+    /// Percent of one processor that the daemon takes at most; then file events are
+    /// left out, counted.
+    #[serde(deserialize_with = "values::percent")]
+    pub cpu_limit: Option<u32>,
 }
 
 /// `[sessions]`
@@ -239,7 +244,7 @@ pub struct Reserved {}
 
 impl Default for SensorConfig {
     fn default() -> Self {
-        Self { state: "/var/lib/activity-sensor".into(), host: None }
+        Self { state: "/var/lib/activity-sensor".into(), host: None, cpu_limit: None }
     }
 }
 

@@ -38,6 +38,7 @@ fn the_default_file_says_what_the_defaults_are() {
     let mut written = parse(&uncommented()).unwrap();
     // Keys without a default are shown with an example.
     assert_eq!(written.sensor.host.take().as_deref(), Some("web-1.example.org"));
+    assert_eq!(written.sensor.cpu_limit.take(), Some(25));
     assert_eq!(written.stream.tcp.take(), Some("127.0.0.1:50051".parse().unwrap()));
     assert!(std::mem::take(&mut written.stream.plain_text));
     assert_eq!(std::mem::take(&mut written.redaction.rules).len(), 1);

@@ -55,6 +55,21 @@ pub(super) fn absolute_path<'de, D: Deserializer<'de>>(deserializer: D) -> Resul
     Ok(path)
 }
 
+/// Least share of a processor with which anything can be done, percent.
+const PERCENT_MIN: u32 = 1;
+/// More processors than this are no limit.
+const PERCENT_MAX: u32 = 6400;
+
+pub(super) fn percent<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Option<u32>, D::Error> {
+    let percent = u32::deserialize(deserializer)?;
+    if !(PERCENT_MIN..=PERCENT_MAX).contains(&percent) {
+        return Err(D::Error::custom(format!(
+            "must be percent of one processor, {PERCENT_MIN} to {PERCENT_MAX}, not {percent}"
+        )));
+    }
+    Ok(Some(percent))
+}
+
 pub(super) fn socket_path<'de, D: Deserializer<'de>>(deserializer: D) -> Result<PathBuf, D::Error> {
     let path = absolute_path(deserializer)?;
     if path.as_os_str().len() > SOCKET_PATH_MAX {

@@ -139,6 +139,11 @@ impl Enricher {
         event.process.as_ref().map(|process| self.processes.ancestry(id(process))).unwrap_or_default()
     }
 
+    /// Whether the human behind an act of this program stays who it is.
+    pub fn is_settled(&self, event: &Event) -> bool {
+        Identity::is_settled(&self.processes, event)
+    }
+
     /// Number of processes that are known.
     pub fn processes(&self) -> usize {
         self.processes.len()

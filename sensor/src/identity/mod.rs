@@ -27,7 +27,9 @@ use std::{
     time::{Duration, Instant},
 };
 
-use activity_proto::v1::{self, Event, LoginFailed, SessionState, SessionUpdate, event::Payload};
+use activity_proto::v1::{
+    self, Confidence, Event, LoginFailed, Method, SessionState, SessionUpdate, event::Payload,
+};
 
 use self::{
     asks::Asks,
@@ -46,7 +48,7 @@ pub use self::{
 };
 use crate::{
     enrich::{
-        processes::{ProcessId, Processes},
+        processes::{Entry, ProcessId, Processes},
         users::Users,
     },
     logins::{Heard, Said},
@@ -170,6 +172,20 @@ impl Identity {
         let named = Evidence { processes, sessions, attached, programs }.of(event);
         event.session = named.session;
         event.attribution = Some(named.attribution);
+    }
+
+    /// Whether nothing that is heard later makes an act of this program another
+    /// human's: in a terminal multiplexer somebody else may come.
+    pub fn is_settled(processes: &Processes, event: &Event) -> bool {
+        let (Some(process), Some(attribution)) = (&event.process, &event.attribution) else { return false };
+        let id = ProcessId { pid: process.pid, start_ns: process.start_boottime_ns };
+        let is_kernels = attribution.method() == Method::Kernel
+            && attribution.confidence() == Confidence::High
+            && attribution.others.is_empty();
+        let in_multiplexer = |entry: &Entry| {
+            entry.who.multiplexer.is_some() || multiplexer::is_one(entry.image_at(event.boottime_ns))
+        };
+        is_kernels && processes.get(id).is_some_and(|entry| !in_multiplexer(entry))
     }
 
     fn learn(&mut self, processes: &mut Processes, users: &mut Users, event: &mut Event) {

@@ -172,7 +172,7 @@ fn without(act: Act, reason: &str) -> Finding {
 
 /// Loads and attaches everything for a moment, and tells what became of it.
 fn trial() -> Look {
-    let options = LoadOptions { everybody: false, fold: true, allow_degraded: true, plan: Plan::Auto };
+    let options = LoadOptions { everybody: false, shortcuts: true, allow_degraded: true, plan: Plan::Auto };
     let begun = Instant::now();
     match load::load(&HooksConfig::default(), options) {
         Ok(kernel) => {

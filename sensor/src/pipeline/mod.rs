@@ -8,6 +8,7 @@
 //! makes the first wait, then the rings fill, and the kernel programs count
 //! what they could not put there: it comes out as a gap.
 
+mod budget;
 mod worker;
 
 use std::{
@@ -39,6 +40,7 @@ use crate::{
     status::{PipelineStats, SensorStatus},
     stream::{Hub, Outgoing},
 };
+use budget::Budget;
 use worker::{Told, Worker};
 
 /// Batches between the two threads.
@@ -80,6 +82,7 @@ impl Pipeline {
             counters,
             skipped,
             folds,
+            left_out,
             log,
             hooks,
             plan,
@@ -119,6 +122,7 @@ impl Pipeline {
         let log_stop = Arc::clone(&stop);
         let logger = thread::Builder::new().name("kernel-log".into()).spawn(move || relay(log, &log_stop))?;
         let exec_events = config.hooks.exec;
+        let budget = Budget::new(config.sensor.cpu_limit);
         // Before anybody is served: who ran before is known to the first event.
         let programs = LoginPrograms::with(&config.sessions.login_programs);
         let logs = config.sessions.logins();
@@ -137,8 +141,10 @@ impl Pipeline {
                 logins,
                 logins_dropped: 0,
                 login_programs,
+                left_out,
                 sequencer: Sequencer::default(),
                 losses: Losses::default(),
+                budget,
                 told: Told { not_covered: 0, at: Instant::now() },
                 exec_events,
                 redactor,

@@ -12,16 +12,21 @@ use std::{
 use activity_proto::v1::{Event, EventType, Lane, event::Payload};
 use sensor_types::process::Fork;
 
-use super::{LOOK, now};
+use super::{LOOK, budget::Budget, now};
 use crate::{
     clock,
     decode::{Decoded, Decoder, redact::Redactor},
     enrich::{Enriched, Enricher, ancestry::Ancestry},
     logins::Logins,
-    losses::Losses,
+    losses::{Losses, Shed},
     policy::{Policy, Verdict},
     sequence::{Sequencer, lane_of},
-    source::{LoginProgramMap, batch::Batch, recording::Recorder},
+    source::{
+        LoginProgramMap,
+        batch::Batch,
+        left_out::{Holds, LeftOut},
+        recording::Recorder,
+    },
     status::SensorStatus,
     stream::{Hub, Outgoing},
 };
@@ -41,8 +46,10 @@ pub struct Worker {
     /// Lines of logs left out, as last said.
     pub logins_dropped: u64,
     pub login_programs: LoginProgramMap,
+    pub left_out: LeftOut,
     pub sequencer: Sequencer,
     pub losses: Losses,
+    pub budget: Budget,
     pub told: Told,
     /// Whether exec and exit are wanted in the stream; the process table needs
     /// them in any case.
@@ -80,6 +87,7 @@ impl Worker {
             }
             if looked.elapsed() >= LOOK {
                 self.report_losses();
+                self.count_left_out();
                 let sessions = self.enricher.sessions();
                 *self.status.sessions.lock().unwrap_or_else(PoisonError::into_inner) = sessions;
                 looked = Instant::now();
@@ -87,6 +95,7 @@ impl Worker {
             self.publish();
         }
         self.report_losses();
+        self.count_left_out();
         self.publish();
         self.hub.close();
         self.logins.stop();
@@ -94,6 +103,14 @@ impl Worker {
 
     /// Between batches, so that an event is judged by one policy as a whole.
     fn change_policy(&mut self) {
+        if self.status.policy.is_to_change() {
+            match self.left_out.forget() {
+                Ok(last) => self.policy.count_left_out(&last),
+                Err(error) => {
+                    tracing::warn!(%error, "the last that a policy left out is not counted by rule")
+                }
+            }
+        }
         if let Some(policy) = self.status.policy.take_over(now) {
             self.policy = policy;
             self.send_status();
@@ -144,14 +161,18 @@ impl Worker {
             self.recorder = None;
         }
         let wall_offset = clock::wall_offset_ns();
+        let is_spent = self.budget.is_spent();
         for record in batch.iter() {
+            if is_spent && self.shed(record) {
+                continue;
+            }
             match self.decoder.decode(record, wall_offset) {
                 Ok(Decoded::Fork(fork)) => self.fork(&fork),
                 Ok(Decoded::Level(level)) => {
                     self.enricher.led_to(level);
                     self.status.pipeline.internal.fetch_add(1, Ordering::Relaxed);
                 }
-                Ok(Decoded::Event(event)) => self.event(*event),
+                Ok(Decoded::Event(event)) => self.event(*event, record),
                 Err(error) => {
                     self.losses.rejected(record);
                     self.status.pipeline.rejected.fetch_add(1, Ordering::Relaxed);
@@ -161,12 +182,24 @@ impl Worker {
         }
     }
 
+    /// Leaves a record unread, if it is of an act on files.
+    fn shed(&mut self, record: &[u8]) -> bool {
+        let stats = &self.status.pipeline;
+        match self.losses.shed(record) {
+            None => return false,
+            Some(Shed::Act) => stats.shed.fetch_add(1, Ordering::Relaxed),
+            // No record of its own stands behind it.
+            Some(Shed::Total) => 0,
+        };
+        true
+    }
+
     fn fork(&mut self, fork: &Fork) {
         self.enricher.forked(fork);
         self.status.pipeline.internal.fetch_add(1, Ordering::Relaxed);
     }
 
-    fn event(&mut self, mut event: Event) {
+    fn event(&mut self, mut event: Event, record: &[u8]) {
         let stats = &self.status.pipeline;
         if self.enricher.enrich(&mut event) == Enriched::Repeated {
             stats.internal.fetch_add(1, Ordering::Relaxed);
@@ -183,6 +216,7 @@ impl Worker {
             Verdict::KeepOneIn(many) => event.sampled = Some(many.get()),
             Verdict::LeaveOut => {
                 self.status.pipeline.filtered.fetch_add(1, Ordering::Relaxed);
+                self.leave_out_in_kernel(&event, record);
                 return;
             }
         }
@@ -191,11 +225,35 @@ impl Worker {
     }
 
     fn judge(&self, event: &Event) -> Verdict {
-        let ancestry = match self.policy.asks_for_ancestry() {
-            true => self.enricher.ancestry(event),
-            false => Ancestry::default(),
-        };
-        self.policy.decide(event, &ancestry)
+        self.policy.decide(event, &self.ancestry(event))
+    }
+
+    fn ancestry(&self, event: &Event) -> Ancestry {
+        if self.policy.asks_for_ancestry() { self.enricher.ancestry(event) } else { Ancestry::default() }
+    }
+
+    /// Has the kernel programs leave out what is left out again, and would be
+    /// whoever opened it or whatever else was opened.
+    fn leave_out_in_kernel(&mut self, event: &Event, record: &[u8]) {
+        let Some((open, wanted)) = self.left_out.came_before(record) else { return };
+        let settled = self.enricher.is_settled(event);
+        let Some(reach) = self.policy.reach(event, &self.ancestry(event), settled) else { return };
+        let holds = wanted.into_iter().find(|holds| match holds {
+            Holds::ForWhatever => reach.whatever,
+            Holds::ForWhoever => reach.whoever,
+        });
+        if let Some(holds) = holds
+            && let Err(error) = self.left_out.remember(&open, holds, reach.rule)
+        {
+            tracing::debug!(%error, "what is left out is recorded all the same");
+        }
+    }
+
+    fn count_left_out(&mut self) {
+        match self.left_out.counts() {
+            Ok(counts) => self.policy.count_left_out(&counts),
+            Err(error) => tracing::debug!(%error, "what was left out is not counted yet"),
+        }
     }
 
     fn report_losses(&mut self) {

@@ -1,4 +1,4 @@
-//! How many events each rule decided.
+//! How many acts each rule decided: an event that stands for several is as many.
 
 use std::{
     collections::BTreeMap,
@@ -25,18 +25,25 @@ impl Counts {
         Self { decided: rules.iter().map(|_| AtomicU64::new(0)).collect(), ..Self::default() }
     }
 
-    /// One more for this rule; returns how many there were before.
-    pub fn decided(&self, rule: usize) -> u64 {
-        self.decided.get(rule).map_or(0, |count| count.fetch_add(1, Relaxed))
+    /// So many more for this rule; returns how many there were before.
+    pub fn decided(&self, rule: usize, number: u64) -> u64 {
+        self.decided.get(rule).map_or(0, |count| count.fetch_add(number, Relaxed))
     }
 
-    /// One more that no rule decided.
-    pub fn unmatched(&self) {
-        self.unmatched.fetch_add(1, Relaxed);
+    /// So many more that no rule decided.
+    pub fn unmatched(&self, number: u64) {
+        self.unmatched.fetch_add(number, Relaxed);
     }
 }
 
 impl Policy {
+    /// Counts what the kernel programs left out, by the place of the rule.
+    pub fn count_left_out(&self, by_rule: &[u64]) {
+        by_rule.iter().enumerate().filter(|(_, number)| **number > 0).for_each(|(rule, number)| {
+            self.counts.decided(rule, *number);
+        });
+    }
+
     /// Goes on counting what is left out where another policy ends.
     #[must_use]
     pub fn after(mut self, old: &Self) -> Self {

@@ -60,6 +60,11 @@ impl InForce {
         locked(&self.next).get_or_insert_default().error = error;
     }
 
+    /// Whether another policy is to come.
+    pub fn is_to_change(&self) -> bool {
+        locked(&self.next).as_ref().is_some_and(|next| next.policy.is_some())
+    }
+
     /// Puts in force what came since the last time, and returns what holds then;
     /// `None` when nothing came.
     pub fn take_over(&self, now: impl FnOnce() -> Timestamp) -> Option<Arc<Policy>> {

@@ -6,7 +6,8 @@
 //!
 //! The kernel has left out what it can decide by itself (opens, connects and
 //! changes of processes that belong to nobody); the rest is decided here, on the
-//! complete event.
+//! complete event. What is left out again and again the kernel programs are told
+//! (`reach.rs`), so that they leave it out themselves from then on.
 
 mod act;
 mod builtin;
@@ -17,6 +18,7 @@ mod examples;
 mod in_force;
 mod matcher;
 mod patterns;
+mod reach;
 mod rule;
 mod sets;
 #[cfg(test)]
@@ -128,21 +130,20 @@ impl Policy {
 
     /// What becomes of `event`; whichever it is, it is counted.
     pub fn decide(&self, event: &Event, ancestry: &Ancestry) -> Verdict {
+        let acts = event.count.unwrap_or(1);
         let decides = self.rule_for(Act::of(event, ancestry));
         if let Some(examples) = &self.examples {
             examples.add(decides.map(|(index, _)| index), event);
         }
         let Some((index, rule)) = decides else {
-            self.counts.unmatched();
+            self.counts.unmatched(acts);
             return Verdict::Keep;
         };
-        let before = self.counts.decided(index);
+        let before = self.counts.decided(index, acts);
         match rule.action {
             Action::Allow | Action::Fold => Verdict::Keep,
             Action::Deny => Verdict::LeaveOut,
-            Action::Sample(one_in) if before.is_multiple_of(one_in.get().into()) => {
-                Verdict::KeepOneIn(one_in)
-            }
+            Action::Sample(one_in) if is_due(before, acts, one_in) => Verdict::KeepOneIn(one_in),
             Action::Sample(_) => Verdict::LeaveOut,
         }
     }
@@ -199,6 +200,12 @@ impl Policy {
 #[must_use]
 pub fn faults(config: &PolicyConfig) -> Vec<Fault> {
     compile::rules(config, None).err().unwrap_or_default()
+}
+
+/// Whether one of these acts is the first of so many.
+fn is_due(before: u64, acts: u64, one_in: NonZeroU32) -> bool {
+    let one_in = u64::from(one_in.get());
+    before.next_multiple_of(one_in) < before.saturating_add(acts)
 }
 
 /// Rules that say the same have the same version.

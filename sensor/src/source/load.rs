@@ -19,6 +19,7 @@ use super::{
     counters::KernelCounters,
     findings::Findings,
     folds::Folds,
+    left_out::{self, LeftOut},
     plan::WAYS,
     sessions::{self, LoginProgramMap},
     skipped::Skipped,
@@ -90,6 +91,8 @@ pub struct Kernel {
     pub skipped: Skipped,
     /// What they count together.
     pub folds: Folds,
+    /// What they leave out by themselves.
+    pub left_out: LeftOut,
     /// The programs that begin sessions.
     pub login_programs: LoginProgramMap,
     /// What the programs log.
@@ -109,8 +112,9 @@ pub struct Kernel {
 pub struct LoadOptions {
     /// Record also the acts of processes that belong to nobody.
     pub everybody: bool,
-    /// Count opens that repeat together, unless the configuration does not want it.
-    pub fold: bool,
+    /// The programs count opens that repeat together, unless the configuration does
+    /// not want it, and those that the policy leaves out again and again.
+    pub shortcuts: bool,
     /// Go on without a hook that is missing.
     pub allow_degraded: bool,
     /// How to hook the kernel.
@@ -198,6 +202,7 @@ fn attempt(
         log: EbpfLogger::init(&mut ebpf).map_err(|error| LoadError::Refused(chain(&error)))?,
         skipped: Skipped::of(&ebpf),
         folds: take_folds(&mut ebpf)?,
+        left_out: take_left_out(&mut ebpf)?,
         programs: Programs { _ebpf: ebpf },
         hooks: states,
         plan: choices.plan(),
@@ -218,8 +223,12 @@ fn open(
     let log_level = if tracing::enabled!(tracing::Level::DEBUG) { Level::Debug } else { Level::Warn } as u8;
     // Names that change must be noticed, or an open would be told with the old one.
     let notices = Act::Rename.bit() | Act::Mount.bit();
-    let fold = options.fold && config.fold && config.acts() & notices == notices;
-    let settings = Settings { fold: fold.into(), ..choices.settings(findings, options.everybody) };
+    let shortcuts = options.shortcuts && config.acts() & notices == notices;
+    let settings = Settings {
+        fold: (shortcuts && config.fold).into(),
+        leave_out: shortcuts.into(),
+        ..choices.settings(findings, options.everybody)
+    };
     let calls = choices.call_table();
     EbpfLoader::new()
         .btf(Some(types))
@@ -277,6 +286,19 @@ fn take_folds(ebpf: &mut Ebpf) -> Result<Folds, LoadError> {
         HashMap::try_from(first).map_err(refused)?,
         HashMap::try_from(second).map_err(refused)?,
     ))
+}
+
+fn take_left_out(ebpf: &mut Ebpf) -> Result<LeftOut, LoadError> {
+    let mut map = |name| take(ebpf, name);
+    let (files, processes) = (map("LEFT_OUT_FILES")?, map("LEFT_OUT_PROCESSES")?);
+    let (now, counts) = (map("LEFT_OUT_NOW")?, map("LEFT_OUT_BY")?);
+    let refused = |error| LoadError::Refused(chain(&error));
+    Ok(LeftOut::new(left_out::Maps {
+        files: HashMap::try_from(files).map_err(refused)?,
+        processes: HashMap::try_from(processes).map_err(refused)?,
+        now: Array::try_from(now).map_err(refused)?,
+        counts: PerCpuArray::try_from(counts).map_err(refused)?,
+    }))
 }
 
 fn take(ebpf: &mut Ebpf, name: &'static str) -> Result<aya::maps::Map, LoadError> {

@@ -8,6 +8,7 @@ pub mod choice;
 pub mod counters;
 pub mod findings;
 pub mod folds;
+pub mod left_out;
 pub mod load;
 pub mod plan;
 pub mod reader;

@@ -135,7 +135,7 @@ impl Own {
         let policy = pipeline::policy(config, args.common.all).map_err(Failure::config)?;
         let options = LoadOptions {
             everybody: policy.wants_everybody(),
-            fold: !policy.keeps_everything(),
+            shortcuts: !policy.keeps_everything(),
             allow_degraded: true,
             plan: args.plan.plan,
         };

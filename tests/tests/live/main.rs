@@ -15,6 +15,8 @@ mod errors;
 mod files;
 mod folds;
 mod images;
+mod left_out;
+mod limit;
 mod names;
 mod policy;
 mod privacy;

@@ -17,7 +17,7 @@ use serde_json::Value;
 use tempfile::TempDir;
 
 /// A directory of files to open.
-fn files(names: &[&str]) -> TempDir {
+pub fn files(names: &[&str]) -> TempDir {
     let directory = tempfile::Builder::new().prefix("activity-rules-").tempdir().unwrap();
     for name in names {
         fs::write(directory.path().join(name), "").unwrap();
@@ -25,17 +25,17 @@ fn files(names: &[&str]) -> TempDir {
     directory
 }
 
-fn rule(name: &str, action: &str, matchers: &str) -> String {
+pub fn rule(name: &str, action: &str, matchers: &str) -> String {
     format!("[[policy.rules]]\nname = \"{name}\"\naction = \"{action}\"\ntype = [\"open\"]\n{matchers}\n")
 }
 
-fn count(sensor: &Sensor, name: &str) -> RuleCount {
+pub fn count(sensor: &Sensor, name: &str) -> RuleCount {
     let pipeline = sensor.status().pipeline.unwrap();
     pipeline.rules.into_iter().find(|rule| rule.name == name).unwrap()
 }
 
 /// The names of the files in `directory` whose opens were told.
-fn opened(stream: &Subscription, directory: &TempDir) -> Vec<String> {
+pub fn opened(stream: &Subscription, directory: &TempDir) -> Vec<String> {
     let name = |event: &Event| {
         let path = String::from_utf8_lossy(event.path()).into_owned();
         path.strip_prefix(directory.path().to_str().unwrap()).map(|name| name[1..].to_owned())
@@ -55,7 +55,7 @@ fn open(person: &Person, stream: &mut Subscription, directory: &TempDir, names: 
 }
 
 /// What the status in the stream says after a change.
-fn told(stream: &mut Subscription, what: &str, wanted: impl Fn(&Status) -> bool) -> Status {
+pub fn told(stream: &mut Subscription, what: &str, wanted: impl Fn(&Status) -> bool) -> Status {
     let status = |event: &Event| match &event.payload {
         Some(Payload::Status(status)) => Some(status.clone()),
         _ => None,

@@ -50,7 +50,8 @@ pub fn dry_run(args: &DryRunArgs) -> Result<(), Failure> {
 
 async fn record(args: &DryRunArgs, config: &Config, policy: Policy) -> Result<Report, Failure> {
     let mut termination = Termination::listen();
-    let options = LoadOptions { everybody: true, fold: false, allow_degraded: true, plan: args.plan.plan };
+    let options =
+        LoadOptions { everybody: true, shortcuts: false, allow_degraded: true, plan: args.plan.plan };
     let kernel = load::load(&config.hooks, options)?;
     let state = State::passing();
     // Nobody can subscribe, so that nothing is handed on.

@@ -1,6 +1,7 @@
 //! Events, and policies to judge them.
 
 mod builtin;
+mod reach;
 mod rules;
 mod wrong;
 

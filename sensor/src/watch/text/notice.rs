@@ -24,6 +24,7 @@ pub fn gap(gap: &Gap) -> String {
         GapReason::Decode => "records had the wrong form",
         GapReason::SlowSubscriber => "not read fast enough here",
         GapReason::NotConnected => "the collector was not connected",
+        GapReason::CpuLimit => "the sensor's processor time was used up",
         GapReason::Unspecified => "reason unknown",
     };
     format!("GAP: {what} {noun} lost: {why}")

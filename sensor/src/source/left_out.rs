@@ -1,0 +1,225 @@
+//! Verdicts of the policy that the kernel programs give by themselves.
+//!
+//! What is left out a second time, and would be for whoever opens the file or
+//! whatever the process opens, goes into a map: from then on the programs count it
+//! and record nothing. The keys say all that the verdict depends on, with the
+//! number of the policy; so nothing has to be taken out when something changes, and
+//! what is not used is pushed out by what is.
+
+use std::{
+    collections::HashSet,
+    hash::{BuildHasher as _, RandomState},
+};
+
+use aya::maps::{Array, HashMap, MapData, MapError, PerCpuArray};
+use rustix::thread::{MembarrierCommand, membarrier};
+use sensor_types::{
+    act::Act,
+    file::{Actor, COUNTED_RULES, LeftOutFile, LeftOutProcess, Open},
+    header::Header,
+};
+use zerocopy::{FromBytes, IntoBytes as _, transmute};
+
+/// Elements of `LEFT_OUT_NOW`.
+const FILES: u32 = 0;
+const PROCESSES: u32 = 1;
+
+/// Most keys remembered as having come once.
+const ONCE: usize = 8192;
+
+/// What each rule left out, by its place.
+pub type ByRule = [u64; COUNTED_RULES as usize];
+
+type Map<Key> = HashMap<MapData, Key, u32>;
+type FileWords = [u64; size_of::<LeftOutFile>() / 8];
+type ProcessWords = [u64; size_of::<LeftOutProcess>() / 8];
+
+/// The maps of such verdicts.
+pub struct Maps {
+    /// By the file.
+    pub files: Map<FileWords>,
+    /// By the process.
+    pub processes: Map<ProcessWords>,
+    /// Which policy there are entries of.
+    pub now: Array<MapData, u32>,
+    /// How often they were used, by rule.
+    pub counts: PerCpuArray<MapData, u64>,
+}
+
+/// For what else a verdict holds.
+#[derive(Clone, Copy, Debug)]
+pub enum Holds {
+    /// For whoever opens the file in this way.
+    ForWhoever,
+    /// For whatever the process opens.
+    ForWhatever,
+}
+
+/// What the programs know of the policy in force.
+pub struct LeftOut {
+    maps: Maps,
+    policy: u32,
+    /// What was counted already.
+    counted: ByRule,
+    once: HashSet<u64>,
+    hasher: RandomState,
+}
+
+impl LeftOut {
+    /// Takes over the maps, in which there is nothing.
+    pub fn new(maps: Maps) -> Self {
+        let counted = [0; COUNTED_RULES as usize];
+        Self { maps, policy: 1, counted, once: HashSet::new(), hasher: RandomState::new() }
+    }
+
+    /// Which verdicts about this record are worth asking for: what came before.
+    pub fn came_before(&mut self, record: &[u8]) -> Option<(Open, Vec<Holds>)> {
+        let open = open_of(record)?;
+        let (file, process) = (self.file(&open), self.process(&open));
+        if self.once.len() >= ONCE {
+            self.once.clear();
+        }
+        let mut is_known = |key: &[u8]| !self.once.insert(self.hasher.hash_one(key));
+        let whoever = is_known(file.as_bytes()).then_some(Holds::ForWhoever);
+        let whatever = is_known(process.as_bytes()).then_some(Holds::ForWhatever);
+        let both: Vec<_> = whatever.into_iter().chain(whoever).collect();
+        (!both.is_empty()).then_some((open, both))
+    }
+
+    /// Has the programs leave it out, and count it for the rule at this place.
+    ///
+    /// # Errors
+    /// When the kernel refuses.
+    pub fn remember(&mut self, open: &Open, holds: Holds, rule: usize) -> Result<(), MapError> {
+        let Ok(rule) = u32::try_from(rule) else { return Ok(()) };
+        if rule >= COUNTED_RULES {
+            return Ok(());
+        }
+        let value = self.first_count() + rule;
+        let what = match holds {
+            Holds::ForWhoever => {
+                let key: FileWords = transmute!(self.file(open));
+                self.maps.files.insert(key, value, 0)?;
+                FILES
+            }
+            Holds::ForWhatever => {
+                let key: ProcessWords = transmute!(self.process(open));
+                self.maps.processes.insert(key, value, 0)?;
+                PROCESSES
+            }
+        };
+        self.maps.now.set(what, self.policy, 0)
+    }
+
+    /// What the programs left out since the last time.
+    ///
+    /// # Errors
+    /// When the kernel refuses.
+    pub fn counts(&mut self) -> Result<ByRule, MapError> {
+        let mut news = self.sums()?;
+        for (new, counted) in news.iter_mut().zip(&mut self.counted) {
+            let sum = *new;
+            *new = sum.saturating_sub(*counted);
+            *counted = sum;
+        }
+        Ok(news)
+    }
+
+    /// The policy is to be another: no program uses a verdict of the old one when
+    /// this returns. What that left out since the last time.
+    ///
+    /// # Errors
+    /// When the kernel refuses; what the old one left out is not known to the last.
+    pub fn forget(&mut self) -> anyhow::Result<ByRule> {
+        for what in [FILES, PROCESSES] {
+            self.maps.now.set(what, 0, 0)?;
+        }
+        let waited = membarrier(MembarrierCommand::Global);
+        let last = self.counts();
+        self.policy = self.policy.wrapping_add(1).max(1);
+        self.once.clear();
+        // Those of the policy before the last go on where they were.
+        self.counted = self.sums()?;
+        waited?;
+        Ok(last?)
+    }
+
+    /// What the rules left out since the start, at their places in this policy or
+    /// one of those that counted in the same elements.
+    fn sums(&self) -> Result<ByRule, MapError> {
+        let mut sums = [0; COUNTED_RULES as usize];
+        for (element, sum) in (self.first_count()..).zip(&mut sums) {
+            *sum = self.maps.counts.get(&element, 0)?.iter().sum();
+        }
+        Ok(sums)
+    }
+
+    /// The element that counts for the first rule.
+    fn first_count(&self) -> u32 {
+        self.policy % 2 * COUNTED_RULES
+    }
+
+    fn file(&self, open: &Open) -> LeftOutFile {
+        LeftOutFile {
+            place: open.place,
+            generation: open.generation,
+            flags: open.flags,
+            file_mode: open.file_mode,
+            mount_namespace: open.header.mount_namespace,
+            policy: self.policy,
+            reserved: 0,
+        }
+    }
+
+    fn process(&self, open: &Open) -> LeftOutProcess {
+        LeftOutProcess { actor: actor(open), policy: self.policy, reserved: 0 }
+    }
+}
+
+/// As the programs see who opens.
+fn actor(open: &Open) -> Actor {
+    let Header { start_ns, cgroup_id, uid, gid, pid, euid, egid, .. } = open.header;
+    let Header { loginuid, sessionid, mount_namespace, .. } = open.header;
+    Actor {
+        start_ns,
+        execs: open.execs,
+        cgroup_id,
+        uid_gid: u64::from(gid) << 32 | u64::from(uid),
+        pid,
+        euid,
+        egid,
+        loginuid,
+        sessionid,
+        mount_namespace,
+    }
+}
+
+/// The open that a record tells of, where it gave a file that has a place.
+fn open_of(record: &[u8]) -> Option<Open> {
+    let (open, _) = Open::read_from_prefix(record).ok()?;
+    let is_usable = open.header.kind == Act::Open as u32 && open.place.mnt != 0 && open.result >= 0;
+    is_usable.then_some(open)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use zerocopy::FromZeros as _;
+
+    #[test]
+    fn only_opens_that_gave_a_file_with_a_place_can_be_left_out() {
+        let mut open = Open::new_zeroed();
+        open.header.kind = Act::Open as u32;
+        open.place.mnt = 7;
+        assert!(open_of(open.as_bytes()).is_some());
+        let other = |change: &dyn Fn(&mut Open)| {
+            let mut other = open;
+            change(&mut other);
+            open_of(other.as_bytes())
+        };
+        assert!(other(&|open| open.result = -2).is_none());
+        assert!(other(&|open| open.place.mnt = 0).is_none());
+        assert!(other(&|open| open.header.kind = Act::FileReceive as u32).is_none());
+        assert!(open_of(&open.as_bytes()[1..]).is_none());
+    }
+}
