@@ -26,7 +26,7 @@ use crate::kernel::{Address, HeadWords};
 /// Process, credential and network records: a flood of opens cannot push them
 /// out. The daemon sets the size before load.
 #[map]
-pub static PROCESS_RING: RingBuf = RingBuf::with_byte_size(4 * 1024 * 1024, 0);
+pub static PROCESS_RING: RingBuf = RingBuf::with_byte_size(2 * 1024 * 1024, 0);
 
 /// File records. The daemon sets the size before load.
 #[map]

@@ -25,7 +25,7 @@ macro_rules! switches {
             fn default() -> Self {
                 Self {
                     $($key: true,)+
-                    process_ring_bytes: 4 * 1024 * 1024,
+                    process_ring_bytes: 2 * 1024 * 1024,
                     file_ring_bytes: 8 * 1024 * 1024,
                 }
             }

@@ -6,6 +6,7 @@
 mod contestant;
 mod course;
 mod goals;
+mod guest;
 mod helper;
 mod machine;
 mod measure;
@@ -34,7 +35,7 @@ use crate::{
     build::{self, Profile, SENSOR, finish},
     checkout,
     exit::{self, Result, failure},
-    vm::Plan,
+    vm::{Kernel, Plan},
 };
 
 /// The program of the tests that acts, counts and holds the floors.
@@ -47,6 +48,7 @@ Examples:
   cargo xtask bench --quick --profile trial      a first look, a few minutes
   cargo xtask bench open other --only default    two workloads beside the sensor with its default policy
   cargo xtask bench open --pairs 15 --pinned     more pairs, the workload on a core of its own
+  cargo xtask bench --guest 6.12                 instructions, with trampolines as well, on another kernel
   cargo xtask bench --peers --json result.json   also beside auditd, bpftrace and libbpf-tools; all values in a file
 
 How it is measured: a run with nothing, a run with the contestant, and so on by turns; each pair gives a ratio, \
@@ -88,6 +90,9 @@ pub struct Arguments {
     /// How to compile the sensor: `trial` is quicker to build, `release` is what is installed.
     #[arg(long, value_enum, default_value_t = Profile::Release)]
     profile: Profile,
+    /// Instead in a guest with this kernel, counting instructions, with both plans.
+    #[arg(long, value_enum, value_name = "VERSION", conflicts_with_all = ["workloads", "peers", "json", "only"])]
+    guest: Option<Kernel>,
     /// Only beside this; may be given several times.
     #[arg(long, value_enum, value_name = "CONTESTANT")]
     only: Vec<Contestant>,
@@ -128,6 +133,9 @@ pub fn permitted() -> Result {
 
 /// `cargo xtask bench`.
 pub fn run(arguments: &Arguments) -> Result {
+    if let Some(kernel) = arguments.guest {
+        return guest::run(kernel, arguments.profile);
+    }
     finish(&mut build::command(&[SENSOR, HELPER], arguments.profile))?;
     let bench = Bench {
         sensor: checkout::program(arguments.profile.name(), SENSOR),

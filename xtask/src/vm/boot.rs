@@ -59,13 +59,22 @@ pub enum Processors {
     /// In turn, in one thread. None meets code that another is changing, see
     /// [`is_mispatched`].
     InTurn,
+    /// One, whose clock is the number of instructions it has done, as nanoseconds.
+    Counted,
 }
 
 impl Processors {
     fn accelerator(self) -> &'static str {
         match self {
             Self::Parallel => "tcg",
-            Self::InTurn => "tcg,thread=single",
+            Self::InTurn | Self::Counted => "tcg,thread=single",
+        }
+    }
+
+    fn number(self) -> &'static str {
+        match self {
+            Self::Parallel | Self::InTurn => "2",
+            Self::Counted => "1",
         }
     }
 }
@@ -156,7 +165,12 @@ impl Machine<'_> {
         // that help may be offered and then fail in the middle of a boot. The
         // emulation of cmpxchg16b in qemu 7.2 damages the flags now and then, of
         // which 6.12 panics; without the instruction Linux does without it.
-        qemu.args(["-accel", self.processors.accelerator(), "-cpu", "max,-cx16", "-smp", "2"]);
+        qemu.args(["-accel", self.processors.accelerator(), "-cpu", "max,-cx16"]);
+        qemu.args(["-smp", self.processors.number()]);
+        if self.processors == Processors::Counted {
+            // What waits is not slept through.
+            qemu.args(["-icount", "shift=0,sleep=off"]);
+        }
         qemu.arg("-m").arg(self.memory.to_string());
         qemu.args(["-nodefaults", "-display", "none", "-no-reboot", "-net", "none"]);
         qemu.arg("-kernel").arg(&self.kernel.image).arg("-initrd").arg(self.initramfs);

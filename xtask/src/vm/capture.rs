@@ -42,11 +42,12 @@ pub struct Request {
     pub include: Vec<PathBuf>,
     /// Where the events go.
     pub capture: Option<PathBuf>,
+    /// How its processors run.
+    pub processors: Processors,
 }
 
-/// Runs it. What it writes comes out here, as it is written; its exit code is
-/// ours.
-pub fn run(request: &Request, signals: &Receiver<i32>) -> Result {
+/// Runs it. What it writes comes out as it is written; its exit code is ours.
+pub fn run(request: &Request, signals: &Receiver<i32>, out: &mut dyn std::io::Write) -> Result {
     let fetched = kernel::fetch(request.kernel)?;
     let sensor = request.capture.as_ref().map(|_| targets::sensor()).transpose()?;
     let private = tempfile::Builder::new().prefix("activity-vm-").tempdir()?;
@@ -57,14 +58,14 @@ pub fn run(request: &Request, signals: &Receiver<i32>) -> Result {
         kernel: &fetched,
         initramfs: &archive,
         memory: request.rootfs.memory(),
-        processors: Processors::Parallel,
+        processors: request.processors,
         patience: None,
     };
     eprintln!("vm: booting Linux {}", fetched.release);
     let mut captured = None;
     let code = machine.run(signals, |said| {
         match said {
-            Said::Out(bytes) => put(&mut std::io::stdout().lock(), &bytes)?,
+            Said::Out(bytes) => put(out, &bytes)?,
             Said::Err(bytes) => put(&mut std::io::stderr().lock(), &bytes)?,
             Said::File(bytes) => captured = Some(bytes),
             Said::Word(_) => {}
@@ -108,7 +109,7 @@ fn write(request: &Request, kernels_modules: &Path, sensor: Option<&Path>, to: &
     initramfs::write(&tree, to)
 }
 
-fn put(to: &mut impl std::io::Write, bytes: &[u8]) -> Result {
+fn put(to: &mut dyn std::io::Write, bytes: &[u8]) -> Result {
     to.write_all(bytes)?;
     to.flush()?;
     Ok(())

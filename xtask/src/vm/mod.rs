@@ -19,12 +19,12 @@ mod tree;
 
 use std::path::PathBuf;
 
-pub use plan::Plan;
+pub use {kernel::Kernel, plan::Plan};
 
 use clap::{Args, ValueEnum};
 
 use self::{
-    kernel::Kernel,
+    boot::Processors,
     plan::PlanChoice,
     rootfs::Rootfs,
     suite::{Selection, Suite},
@@ -140,8 +140,9 @@ pub fn run(arguments: Arguments) -> Result {
             script,
             include: arguments.include,
             capture: arguments.capture,
+            processors: Processors::Parallel,
         };
-        return capture::run(&request, &signals()?);
+        return capture::run(&request, &signals()?, &mut std::io::stdout().lock());
     }
     let suite = Suite::build(Selection {
         rootfs: arguments.rootfs,
@@ -159,6 +160,31 @@ pub fn run(arguments: Arguments) -> Result {
     }
     println!("{}", tally.summary());
     if tally.failed.is_empty() { Ok(()) } else { Err(failure(1, "")) }
+}
+
+/// A script whose time is counted in instructions.
+pub struct Counting {
+    /// The kernel.
+    pub kernel: Kernel,
+    /// What to run.
+    pub script: PathBuf,
+    /// Files beside it.
+    pub include: Vec<PathBuf>,
+}
+
+/// Runs a script in a guest with one processor, whose nanoseconds are instructions.
+pub fn count_instructions(counting: &Counting, out: &mut dyn std::io::Write) -> Result {
+    tools()?;
+    let request = capture::Request {
+        rootfs: Rootfs::Minimal,
+        kernel: counting.kernel,
+        plan: Plan::Auto,
+        script: counting.script.clone(),
+        include: counting.include.clone(),
+        capture: None,
+        processors: Processors::Counted,
+    };
+    capture::run(&request, &signals()?, out)
 }
 
 /// What `cargo xtask test` runs in guests, after everything was built: on every

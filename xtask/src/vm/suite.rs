@@ -210,7 +210,7 @@ impl Suite {
         let job = self.job(plans)?;
         if self.selection.rootfs == Rootfs::Debian {
             let mut tree = debian::above(&job, None)?;
-            for program in self.targets.tests.iter().chain([&self.sensor]) {
+            for program in self.programs() {
                 tree.file(self.inside(program), program)?;
             }
             modules::add(kernels_modules, &mut tree)?;
@@ -219,6 +219,11 @@ impl Suite {
         let mut tree = self.tree(&job)?;
         modules::add(kernels_modules, &mut tree)?;
         initramfs::write(&tree, archive)
+    }
+
+    /// Everything that is started there.
+    fn programs(&self) -> impl Iterator<Item = &PathBuf> {
+        self.targets.tests.iter().chain(&self.targets.helpers).chain([&self.sensor])
     }
 
     /// A program's path in the guest. A whole system has file systems of its own
@@ -248,7 +253,7 @@ impl Suite {
 
     fn tree(&self, job: &Job) -> Result<Tree> {
         let mut tree = base::tree(job)?;
-        for program in self.targets.tests.iter().chain(&self.targets.helpers).chain([&self.sensor]) {
+        for program in self.programs() {
             tree.program(program)?;
         }
         // A test reads it where it lies in the checkout.
