@@ -147,6 +147,18 @@ impl Current {
         with_task!(is_frequent(act), self.task, |task| write_task(task, header)).ok_or(Lost::Unreadable)
     }
 
+    /// See [`Actor::execs`].
+    #[inline(always)]
+    pub fn execs(self) -> u64 {
+        with_task!(setting!(typed) == 1, self.task, |task| task.read(offset!(task_self_exec_id))).unwrap_or(0)
+    }
+
+    /// See [`Header::mount_namespace`].
+    #[inline(always)]
+    pub fn mount_namespace(self) -> u32 {
+        with_task!(setting!(typed) == 1, self.task, |task| mount_namespace(task)).unwrap_or(0)
+    }
+
     /// Fills in which program of which process this is, and as whom.
     ///
     /// # Safety

@@ -12,9 +12,12 @@ use sensor_types::{
     file::{FIRST_MAP, FOLDED_TEXT_MAX, Folded, SECOND_MAP},
 };
 
+use super::left_out::write_place;
 use crate::{
-    kernel::add,
+    identity::Current,
+    kernel::{Head, add},
     maps::{FOLD_TURN, FOLDED, FOLDED_TOO, Opening, setting},
+    path::Path,
 };
 
 /// Where repetitions are counted now.
@@ -35,13 +38,15 @@ impl Turn {
     /// Counts an open if it is a repetition.
     ///
     /// # Safety
-    /// `all` must be an entry of `OPENING`, with what its record says of the file, and
-    /// with its keys.
+    /// `all` must be an entry of `OPENING`, with what its record says of the open file;
+    /// `inode` must be that file's.
     #[inline(always)]
-    pub unsafe fn counts(self, all: *mut Opening) -> bool {
+    pub unsafe fn counts(self, all: *mut Opening, current: Current, at: Path, inode: &Head) -> bool {
         // SAFETY: valid as the caller promises.
         unsafe {
             let (key, open) = (&raw mut (*all).key, &raw const (*all).record.open);
+            write_place(&raw mut (*key).place, at, inode);
+            current.write_actor(&raw mut (*key).actor);
             (*key).flags = (*open).flags;
             (*key).file_mode = (*open).file_mode;
             (*key).marks = (*open).marks;

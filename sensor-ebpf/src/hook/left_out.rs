@@ -5,11 +5,11 @@
 //! map. So any rule can be judged here, and by the same code as ever. A change of
 //! names, another inode or program, and another policy make another key.
 
-use sensor_types::act::Act;
+use sensor_types::{act::Act, file::FilePlace};
 
 use crate::{
     identity::Current,
-    kernel::{Address, add},
+    kernel::{Address, Fields as _, Head, add},
     maps::{
         LEFT_OUT_BY, LEFT_OUT_FILES, LEFT_OUT_NOW, LEFT_OUT_PROCESSES, Opening, RENAMES, offset, setting,
     },
@@ -26,75 +26,68 @@ pub fn is_asked(act: Act) -> bool {
     setting!(leave_out) == 1 && matches!(act, Act::Open)
 }
 
-/// Notes who opens what under which name, for keys.
+/// Counts an open if the policy leaves out all that this process opens. Looked at
+/// before anything of the file is read.
 ///
 /// # Safety
-/// `all` must be an entry of `OPENING`, with the number of its file's inode.
+/// `all` must be an entry of `OPENING`.
 #[inline(always)]
-pub unsafe fn write_keys(all: *mut Opening, current: Current, at: Path) {
-    // SAFETY: valid as the caller promises.
-    unsafe {
-        let (open, key) = (&raw mut (*all).record.open, &raw mut (*all).key);
-        let (place, actor) = (&raw mut (*key).place, &raw mut (*key).actor);
-        (*place).mnt = at.mnt.0;
-        (*place).dentry = at.dentry.0;
-        (*place).inode = (*open).file.inode;
-        (*place).renames = RENAMES.get(0).copied().unwrap_or(0);
-        current.write_actor(actor);
-        (*open).place = *place;
-        (*open).execs = (*actor).execs;
-    }
-}
-
-/// Counts an open if the policy leaves it out.
-///
-/// # Safety
-/// `all` must be an entry of `OPENING`, with what its record says of the file, and
-/// its keys.
-#[inline(always)]
-pub unsafe fn counts(all: *mut Opening, inode: Address) -> bool {
-    // SAFETY: valid as the caller promises.
-    unsafe { is_process_left_out(all) || is_file_left_out(all, inode) }
-}
-
-/// # Safety
-/// As [`counts`].
-#[inline(always)]
-unsafe fn is_process_left_out(all: *mut Opening) -> bool {
+pub unsafe fn counts_process(all: *mut Opening, current: Current) -> bool {
     let Some(policy) = policy_of(PROCESSES) else { return false };
     // SAFETY: valid as the caller promises.
     unsafe {
         let key = &raw mut (*all).process;
-        (*key).actor = (*all).key.actor;
+        current.write_actor(&raw mut (*key).actor);
         (*key).policy = policy;
         (*key).reserved = 0;
         count(LEFT_OUT_PROCESSES.get_ptr(&*key))
     }
 }
 
-/// A file without a name is never left out: its path is only where it was.
+/// Counts an open if the policy leaves it out whoever makes it; else notes in its
+/// record what such a verdict would depend on. A file without a name is never left
+/// out: its path is only where it was.
 ///
 /// # Safety
-/// As [`counts`].
+/// `all` must be an entry of `OPENING`, with what its record says of the open file;
+/// `inode` must be that file's, and `head` what was read of it.
 #[inline(always)]
-unsafe fn is_file_left_out(all: *mut Opening, inode: Address) -> bool {
+pub unsafe fn counts_file(
+    all: *mut Opening,
+    current: Current,
+    at: Path,
+    (inode, head): (Address, &Head),
+) -> bool {
     // SAFETY: valid as the caller promises.
     unsafe {
-        let open = &raw mut (*all).record.open;
-        (*open).generation = inode.read(offset!(inode_generation)).unwrap_or(0);
+        let (open, key) = (&raw mut (*all).record.open, &raw mut (*all).file);
+        write_place(&raw mut (*key).place, at, head);
+        (*key).generation = inode.read(offset!(inode_generation)).unwrap_or(0);
+        (*open).place = (*key).place;
+        (*open).generation = (*key).generation;
         let Some(policy) = policy_of(FILES) else { return false };
-        if (*open).file.links == 0 {
+        if head.read::<u32>(offset!(inode_nlink)).unwrap_or(0) == 0 {
             return false;
         }
-        let key = &raw mut (*all).file;
-        (*key).place = (*all).key.place;
-        (*key).generation = (*open).generation;
         (*key).flags = (*open).flags;
         (*key).file_mode = (*open).file_mode;
-        (*key).mount_namespace = (*all).key.actor.mount_namespace;
+        (*key).mount_namespace = current.mount_namespace();
         (*key).policy = policy;
         (*key).reserved = 0;
         count(LEFT_OUT_FILES.get_ptr(&*key))
+    }
+}
+
+/// # Safety
+/// `place` must be valid for writing.
+#[inline(always)]
+pub unsafe fn write_place(place: *mut FilePlace, at: Path, inode: &Head) {
+    // SAFETY: valid as the caller promises.
+    unsafe {
+        (*place).mnt = at.mnt.0;
+        (*place).dentry = at.dentry.0;
+        (*place).inode = inode.read(offset!(inode_ino)).unwrap_or(0);
+        (*place).renames = RENAMES.get(0).copied().unwrap_or(0);
     }
 }
 

@@ -11,7 +11,7 @@ use sensor_types::{
 use super::{fold::Turn, left_out, user_path::Name};
 use crate::{
     identity::Current,
-    kernel::{Address, Fields, Head, HeadWords, Object, at_most, blank, put},
+    kernel::{Address, Fields, Head, Object, at_most, blank, put},
     maps::{FILE_RING, OPENING, Opening, Place, offset},
     path::{Path, locate, walk, written},
     ring::{Lost, count, output},
@@ -84,16 +84,6 @@ pub fn inode_id(inode: &impl Fields) -> Option<FileId> {
     })
 }
 
-/// The same in one read.
-///
-/// # Safety
-/// `words` must be valid for writing.
-#[inline(always)]
-unsafe fn whole_inode_id(words: *mut HeadWords, inode: Address) -> Option<FileId> {
-    // SAFETY: as the caller promises.
-    inode_id(&unsafe { Head::read_to(words, inode) })
-}
-
 /// # Safety
 /// `open` must be valid for writing.
 #[inline(always)]
@@ -146,20 +136,25 @@ pub fn succeeded(current: Current, opened: &Opened) -> Result<(), Lost> {
         let open = &raw mut (*all).record.open;
         let path = &raw mut (*open).path;
         write_act(open, opened);
-        let (at, inode) = write_file(all, opened.file);
-        put(&raw mut (*open).file, whole_inode_id(&raw mut (*all).head, inode));
-        let (turn, is_asked) = (Turn::of(opened.act), left_out::is_asked(opened.act));
-        if turn.is_some() || is_asked {
-            left_out::write_keys(all, current, at);
-        }
-        if is_asked && left_out::counts(all, inode) {
+        let is_asked = left_out::is_asked(opened.act);
+        if is_asked && left_out::counts_process(all, current) {
             return Err(Lost::Filtered);
         }
+        let (at, inode) = write_file(all, opened.file);
+        let head = Head::read_to(&raw mut (*all).head, inode);
+        if is_asked && left_out::counts_file(all, current, at, (inode, &head)) {
+            return Err(Lost::Filtered);
+        }
+        let turn = Turn::of(opened.act);
         if let Some(turn) = turn
-            && turn.counts(all)
+            && turn.counts(all, current, at, &head)
         {
             return Err(Lost::Folded);
         }
+        if is_asked {
+            (*open).execs = current.execs();
+        }
+        put(&raw mut (*open).file, inode_id(&head));
         walk(Some(at), path, (&raw mut (*all).record.text).cast(), WALK, COMPONENT_MAX);
         locate(path, TEXT);
         blank(&raw mut (*open).base);
@@ -202,7 +197,7 @@ pub fn truncated(current: Current, path: Option<Path>, opened: &Opened) -> Resul
         blank(&raw mut (*open).base);
         let inode = path.and_then(|path| path.dentry.follow(offset!(dentry_inode)));
         let words = &raw mut (*all).head;
-        put(&raw mut (*open).file, inode.and_then(|inode| whole_inode_id(words, inode)));
+        put(&raw mut (*open).file, inode.and_then(|inode| inode_id(&Head::read_to(words, inode))));
         (*open).file_mode = FMODE_WRITE;
         write_act(open, opened);
         current.write_header(&raw mut (*open).header, opened.act)?;

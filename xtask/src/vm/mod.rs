@@ -85,6 +85,9 @@ pub struct Arguments {
     /// object a line.
     #[arg(long, value_name = "FILE", requires = "run")]
     capture: Option<PathBuf>,
+    /// One processor, whose clock counts the instructions it has done, as nanoseconds.
+    #[arg(long, requires = "run")]
+    instructions: bool,
     /// What the script or the tests find around them; the tests in a whole Debian are those of people and
     /// their logins.
     #[arg(long, value_enum, default_value_t = Rootfs::Minimal)]
@@ -140,7 +143,7 @@ pub fn run(arguments: Arguments) -> Result {
             script,
             include: arguments.include,
             capture: arguments.capture,
-            processors: Processors::Parallel,
+            processors: if arguments.instructions { Processors::Counted } else { Processors::Parallel },
         };
         return capture::run(&request, &signals()?, &mut std::io::stdout().lock());
     }
