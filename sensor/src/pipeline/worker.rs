@@ -235,16 +235,15 @@ impl Worker {
     /// Has the kernel programs leave out what is left out again, and would be
     /// whoever opened it or whatever else was opened.
     fn leave_out_in_kernel(&mut self, event: &Event, record: &[u8]) {
-        let Some((open, wanted)) = self.left_out.came_before(record) else { return };
+        let Some(came) = self.left_out.came_before(record) else { return };
         let settled = self.enricher.is_settled(event);
         let Some(reach) = self.policy.reach(event, &self.ancestry(event), settled) else { return };
-        let holds = wanted.into_iter().find(|holds| match holds {
-            Holds::ForWhatever => reach.whatever,
-            Holds::ForWhoever => reach.whoever,
-        });
-        if let Some(holds) = holds
-            && let Err(error) = self.left_out.remember(&open, holds, reach.rule)
-        {
+        let holds = match (came.process && reach.whatever, came.file && reach.whoever) {
+            (true, _) => Holds::ForWhatever,
+            (_, true) => Holds::ForWhoever,
+            _ => return,
+        };
+        if let Err(error) = self.left_out.remember(&came.open, holds, reach.rule) {
             tracing::debug!(%error, "what is left out is recorded all the same");
         }
     }

@@ -7,11 +7,11 @@
 //! what is not used is pushed out by what is.
 
 use std::{
-    collections::HashSet,
+    collections::HashMap,
     hash::{BuildHasher as _, RandomState},
 };
 
-use aya::maps::{Array, HashMap, MapData, MapError, PerCpuArray};
+use aya::maps::{Array, HashMap as KernelMap, MapData, MapError, PerCpuArray};
 use rustix::thread::{MembarrierCommand, membarrier};
 use sensor_types::{
     act::Act,
@@ -24,13 +24,13 @@ use zerocopy::{FromBytes, IntoBytes as _, transmute};
 const FILES: u32 = 0;
 const PROCESSES: u32 = 1;
 
-/// Most keys remembered as having come once.
-const ONCE: usize = 8192;
+/// Most keys whose coming is counted.
+const CAME: usize = 8192;
 
 /// What each rule left out, by its place.
 pub type ByRule = [u64; COUNTED_RULES as usize];
 
-type Map<Key> = HashMap<MapData, Key, u32>;
+type Map<Key> = KernelMap<MapData, Key, u32>;
 type FileWords = [u64; size_of::<LeftOutFile>() / 8];
 type ProcessWords = [u64; size_of::<LeftOutProcess>() / 8];
 
@@ -55,13 +55,24 @@ pub enum Holds {
     ForWhatever,
 }
 
+/// An open that was left out before.
+pub struct Came {
+    /// Itself.
+    pub open: Open,
+    /// That file was, opened in this way.
+    pub file: bool,
+    /// Another by that process was.
+    pub process: bool,
+}
+
 /// What the programs know of the policy in force.
 pub struct LeftOut {
     maps: Maps,
     policy: u32,
     /// What was counted already.
     counted: ByRule,
-    once: HashSet<u64>,
+    /// How often each key came, by its hash.
+    came: HashMap<u64, u32>,
     hasher: RandomState,
 }
 
@@ -69,21 +80,27 @@ impl LeftOut {
     /// Takes over the maps, in which there is nothing.
     pub fn new(maps: Maps) -> Self {
         let counted = [0; COUNTED_RULES as usize];
-        Self { maps, policy: 1, counted, once: HashSet::new(), hasher: RandomState::new() }
+        Self { maps, policy: 1, counted, came: HashMap::new(), hasher: RandomState::new() }
     }
 
-    /// Which verdicts about this record are worth asking for: what came before.
-    pub fn came_before(&mut self, record: &[u8]) -> Option<(Open, Vec<Holds>)> {
+    /// Which verdicts about this record are worth asking for: of what came before.
+    pub fn came_before(&mut self, record: &[u8]) -> Option<Came> {
         let open = open_of(record)?;
         let (file, process) = (self.file(&open), self.process(&open));
-        if self.once.len() >= ONCE {
-            self.once.clear();
+        if self.came.len() >= CAME {
+            self.came.clear();
         }
-        let mut is_known = |key: &[u8]| !self.once.insert(self.hasher.hash_one(key));
-        let whoever = is_known(file.as_bytes()).then_some(Holds::ForWhoever);
-        let whatever = is_known(process.as_bytes()).then_some(Holds::ForWhatever);
-        let both: Vec<_> = whatever.into_iter().chain(whoever).collect();
-        (!both.is_empty()).then_some((open, both))
+        let (file, process) = (self.is_due(file.as_bytes()), self.is_due(process.as_bytes()));
+        (file || process).then_some(Came { open, file, process })
+    }
+
+    /// Whether a key comes the second time, or the fourth, the eighth and so on: where
+    /// no verdict holds, asking each time would be in vain, and where one held it may
+    /// have been pushed out.
+    fn is_due(&mut self, key: &[u8]) -> bool {
+        let came = self.came.entry(self.hasher.hash_one(key)).or_default();
+        *came = came.saturating_add(1);
+        *came > 1 && came.is_power_of_two()
     }
 
     /// Has the programs leave it out, and count it for the rule at this place.
@@ -137,7 +154,7 @@ impl LeftOut {
         let waited = membarrier(MembarrierCommand::Global);
         let last = self.counts();
         self.policy = self.policy.wrapping_add(1).max(1);
-        self.once.clear();
+        self.came.clear();
         // Those of the policy before the last go on where they were.
         self.counted = self.sums()?;
         waited?;

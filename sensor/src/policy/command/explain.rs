@@ -2,7 +2,10 @@
 
 use std::io::{self, Write};
 
-use activity_proto::{json::to_json, v1::Event};
+use activity_proto::{
+    json::to_json,
+    v1::{Event, EventType},
+};
 use serde_json::{Value, json};
 
 use super::{describe::why, event::event, printed};
@@ -12,7 +15,7 @@ use crate::{
     enrich::ancestry::Ancestry,
     failure::Failure,
     pipeline::{self, host_mount_namespace},
-    policy::{Action, Policy, Rule, act::Act},
+    policy::{Action, Policy, Rule, act::Act, reach::Reach},
 };
 
 /// Builds the event and says what becomes of it.
@@ -37,20 +40,33 @@ pub struct Explanation<'a> {
     decides: Option<&'a Rule>,
     /// Those before it, and why they do not.
     passed_over: Vec<(&'a Rule, String)>,
+    /// Of an open that is left out: for which others the kernel does so by itself.
+    reach: Option<Reach>,
 }
 
 impl<'a> Explanation<'a> {
     /// Judges the event and keeps the reasons.
     pub fn of(policy: &'a Policy, event: &Event, ancestry: &Ancestry) -> Self {
         let act = Act::of(event, ancestry);
+        let is_open = act.event_type == EventType::Open && !act.failed();
+        let reach = if is_open { policy.reach(event, ancestry, true) } else { None };
         let mut passed_over = Vec::new();
         for rule in policy.rules() {
             match rule.miss(act) {
-                None => return Self { decides: Some(rule), passed_over },
+                None => return Self { decides: Some(rule), passed_over, reach },
                 Some(miss) => passed_over.push((rule, why(rule, miss, act))),
             }
         }
-        Self { decides: None, passed_over }
+        Self { decides: None, passed_over, reach: None }
+    }
+
+    /// Who judges it when it comes again, in words.
+    fn again(&self) -> Option<&'static str> {
+        self.reach.map(|reach| match (reach.whatever, reach.whoever) {
+            (true, _) => "left out in the kernel, whatever this program opens",
+            (_, true) => "left out in the kernel, whoever opens it",
+            _ => "judged anew, since it depends on who opens what",
+        })
     }
 
     /// What happens, in words.
@@ -72,6 +88,9 @@ impl<'a> Explanation<'a> {
                 if !rule.reason.is_empty() {
                     writeln!(out, "because: {}", rule.reason)?;
                 }
+                if let Some(again) = self.again() {
+                    writeln!(out, "again: {again}")?;
+                }
             }
         }
         if self.passed_over.is_empty() {
@@ -91,6 +110,7 @@ impl<'a> Explanation<'a> {
             "event": to_json(event),
             "policyVersion": policy.version(),
             "happens": self.happens(),
+            "again": self.again(),
             "rule": self.decides,
             "passedOver": passed_over,
         })
@@ -129,6 +149,21 @@ mod tests {
         insta::assert_snapshot!(explained(
             "--type open --path /etc/shadow --access read --user 1001 --exe /usr/bin/cat"
         ));
+    }
+
+    #[test]
+    fn an_open_that_is_left_out_says_who_leaves_it_out_the_next_time() {
+        let again = |words: &str| {
+            explained(words).lines().find_map(|line| Some(line.strip_prefix("again: ")?.to_owned()))
+        };
+        let file = again("--type open --path /etc/ld.so.cache --user 5 --exe /usr/bin/cat");
+        assert_eq!(
+            file.as_deref(),
+            Some("judged anew, since it depends on who opens what"),
+            "`backup` may keep it"
+        );
+        let denied = again("--type open --path /srv/a --user 5 --errno ENOENT");
+        assert_eq!(denied, None, "of what fails nothing is known to the kernel");
     }
 
     #[test]
