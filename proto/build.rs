@@ -15,14 +15,15 @@ fn main() -> Result<(), Box<dyn std::error::Error>> {
     let builder = || tonic_prost_build::configure().bytes(".").emit_rerun_if_changed(false);
     builder().build_server(false).compile_fds(descriptors.clone())?;
 
-    // The server answers Subscribe with events that are already encoded, once
-    // for all subscribers, so its response type is ours.
+    // The server answers with events that are already encoded, once for all, so
+    // these response types are ours.
     let server = out.join("server");
     fs::create_dir_all(&server)?;
     builder()
         .build_client(false)
         .extern_path(".activity.sensor.v1", "crate::v1")
         .extern_path(".activity.sensor.v1.SubscribeResponse", "crate::EncodedEvents")
+        .extern_path(".activity.sensor.v1.ConsumeResponse", "crate::EncodedBatch")
         .out_dir(server)
         .compile_fds(descriptors)?;
     Ok(())

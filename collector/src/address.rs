@@ -2,11 +2,15 @@
 
 use std::{
     fmt,
-    net::{Ipv4Addr, SocketAddr},
+    net::{IpAddr, Ipv4Addr, SocketAddr},
     str::FromStr,
 };
 
+use activity_peers::Name;
 use serde::Deserialize;
+
+/// Longest name of a host.
+const HOST_MAX: usize = 253;
 
 /// Where a sensor is reached.
 #[derive(Clone, Debug, PartialEq, Eq, Deserialize)]
@@ -14,8 +18,25 @@ use serde::Deserialize;
 pub enum Address {
     /// A unix socket by its path.
     Unix(String),
-    /// TCP on this machine, in plain text.
-    Tcp(SocketAddr),
+    /// TCP: with mutual TLS, or on this machine in plain text.
+    Tcp(Host),
+}
+
+/// A host and a port, and which sensor is expected there.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Host {
+    /// The name in the sensor's certificate; any sensor of our tenant when absent.
+    pub name: Option<Name>,
+    /// A name or an address.
+    host: String,
+    port: u16,
+}
+
+impl Host {
+    /// Whether nothing sent there leaves this machine.
+    pub fn is_loopback(&self) -> bool {
+        self.host.parse().is_ok_and(|address: IpAddr| address.is_loopback())
+    }
 }
 
 impl Address {
@@ -23,7 +44,7 @@ impl Address {
     pub fn uri(&self) -> String {
         match self {
             Self::Unix(path) => format!("unix:{path}"),
-            Self::Tcp(address) => format!("http://{address}"),
+            Self::Tcp(host) => format!("http://{}", Host { name: None, ..host.clone() }),
         }
     }
 }
@@ -32,7 +53,20 @@ impl fmt::Display for Address {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
             Self::Unix(path) => write!(f, "unix:{}", activity_proto::json::escape_bytes(path.as_bytes())),
-            Self::Tcp(address) => address.fmt(f),
+            Self::Tcp(host) => host.fmt(f),
+        }
+    }
+}
+
+impl fmt::Display for Host {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        if let Some(name) = &self.name {
+            write!(f, "{name}@")?;
+        }
+        if self.host.contains(':') {
+            write!(f, "[{}]:{}", self.host, self.port)
+        } else {
+            write!(f, "{}:{}", self.host, self.port)
         }
     }
 }
@@ -49,16 +83,31 @@ impl FromStr for Address {
                 Ok(Self::Unix(path.to_owned()))
             };
         }
-        let local = text.strip_prefix("localhost:").and_then(|port| port.parse().ok());
-        let local = local.map(|port: u16| SocketAddr::from((Ipv4Addr::LOCALHOST, port)));
-        match local.or_else(|| text.parse().ok()) {
-            Some(address) if address.ip().is_loopback() => Ok(Self::Tcp(address)),
-            None if !text.contains(':') => {
-                Err(format!("`{text}` is no address: give unix:PATH or, on this machine, HOST:PORT"))
-            }
+        text.parse().map(Self::Tcp)
+    }
+}
+
+impl FromStr for Host {
+    type Err = String;
+
+    fn from_str(text: &str) -> Result<Self, String> {
+        let (name, place) = match text.split_once('@') {
+            Some((name, place)) => (Some(name.parse().map_err(|error| format!("`{name}`: {error}"))?), place),
+            None => (None, text),
+        };
+        if let Ok(address) = place.parse::<SocketAddr>() {
+            return Ok(Self { name, host: address.ip().to_string(), port: address.port() });
+        }
+        let allowed = |byte: u8| byte.is_ascii_alphanumeric() || matches!(byte, b'.' | b'-' | b'_');
+        let valid = |host: &str| {
+            (1..=HOST_MAX).contains(&host.len()) && !host.starts_with('-') && host.bytes().all(allowed)
+        };
+        match place.rsplit_once(':').map(|(host, port)| (host, port.parse())) {
+            Some(("localhost", Ok(port))) => Ok(Self { name, host: Ipv4Addr::LOCALHOST.to_string(), port }),
+            Some((host, Ok(port))) if valid(host) => Ok(Self { name, host: host.to_owned(), port }),
             _ => Err(format!(
-                "`{text}` is not on this machine: TCP to another one waits for mutual TLS, which this version \
-                 does not have; forward the sensor's socket, for example with `ssh -L`, and give unix:PATH"
+                "`{}` is no address: give unix:PATH, HOST:PORT or NAME@HOST:PORT",
+                activity_proto::json::escape_bytes(text.as_bytes())
             )),
         }
     }
@@ -77,28 +126,44 @@ mod tests {
     use super::*;
 
     #[test]
-    fn sockets_and_loopback_are_addresses() {
-        let tcp = |text: &str| Address::Tcp(text.parse().unwrap());
-        for (text, address) in [
-            ("unix:/run/x.sock", Address::Unix("/run/x.sock".into())),
-            ("unix:///run/x.sock", Address::Unix("/run/x.sock".into())),
-            ("unix:x.sock", Address::Unix("x.sock".into())),
-            ("127.0.0.1:7000", tcp("127.0.0.1:7000")),
-            ("localhost:7000", tcp("127.0.0.1:7000")),
-            ("[::1]:7000", tcp("[::1]:7000")),
+    fn sockets_and_hosts_are_addresses() {
+        let tcp = |name: Option<&str>, host: &str| {
+            let name = name.map(|name| name.parse().unwrap());
+            Address::Tcp(Host { name, host: host.into(), port: 7000 })
+        };
+        for (text, address, uri) in [
+            ("unix:/run/x.sock", Address::Unix("/run/x.sock".into()), "unix:/run/x.sock"),
+            ("unix:///run/x.sock", Address::Unix("/run/x.sock".into()), "unix:/run/x.sock"),
+            ("unix:x.sock", Address::Unix("x.sock".into()), "unix:x.sock"),
+            ("127.0.0.1:7000", tcp(None, "127.0.0.1"), "http://127.0.0.1:7000"),
+            ("localhost:7000", tcp(None, "127.0.0.1"), "http://127.0.0.1:7000"),
+            ("[::1]:7000", tcp(None, "::1"), "http://[::1]:7000"),
+            ("web-1.example.org:7000", tcp(None, "web-1.example.org"), "http://web-1.example.org:7000"),
+            ("web-1@192.0.2.1:7000", tcp(Some("web-1"), "192.0.2.1"), "http://192.0.2.1:7000"),
         ] {
-            assert_eq!(text.parse(), Ok(address), "{text}");
+            assert_eq!(text.parse(), Ok(address.clone()), "{text}");
+            assert_eq!(address.uri(), uri);
+            assert_eq!(address.to_string().parse(), Ok(address), "{text}");
         }
     }
 
     #[test]
-    fn another_machine_waits_for_mutual_tls() {
-        for text in ["192.0.2.1:7000", "sensor.example.org:7000", "0.0.0.0:7000"] {
-            let sentence = text.parse::<Address>().unwrap_err();
-            assert!(sentence.contains("mutual TLS"), "{text}: {sentence}");
-        }
-        for text in ["", "sensor", "unix:"] {
+    fn only_addresses_of_this_machine_are_loopback() {
+        let is_loopback = |text: &str| text.parse::<Host>().unwrap().is_loopback();
+        assert!(["127.0.0.1:1", "127.1.2.3:1", "localhost:1", "[::1]:1"].into_iter().all(is_loopback));
+        assert!(
+            !["192.0.2.1:1", "0.0.0.0:1", "[::]:1", "localhost.example.org:1"].into_iter().any(is_loopback)
+        );
+    }
+
+    #[test]
+    fn anything_else_is_no_address() {
+        for text in
+            ["", "sensor", "unix:", ":1", "host:", "host:70000", "a b:1", "a/b:1", "-a:1", "A@h:1", "@h:1"]
+        {
             assert!(text.parse::<Address>().is_err(), "{text}");
         }
+        let sentence = "\u{1b}[31m:1".parse::<Address>().unwrap_err();
+        assert!(!sentence.contains('\u{1b}'), "{sentence:?}");
     }
 }

@@ -4,7 +4,11 @@ use std::path::PathBuf;
 
 use clap::{Args, Parser, Subcommand, ValueEnum};
 
-use crate::{address::Address, config::DEFAULT_STORE};
+use crate::{
+    address::Address,
+    config::DEFAULT_STORE,
+    pki::{CaCommand, EnrolArgs, RevokeArgs},
+};
 
 /// Receives events from activity sensors, keeps them and answers SQL over them.
 #[derive(Debug, Parser)]
@@ -33,6 +37,13 @@ pub enum Command {
     Run(RunArgs),
     /// Answer SQL over what is stored, also while `run` writes to it
     Query(QueryArgs),
+    /// Make and keep an authority that signs the certificates of sensors and collectors
+    #[command(subcommand)]
+    Ca(CaCommand),
+    /// Make a certificate and key for a sensor, a collector or somebody who looks on
+    Enrol(EnrolArgs),
+    /// Take a certificate back
+    Revoke(RevokeArgs),
     /// Print a completion script for a shell
     #[command(hide = true)]
     Completion {
@@ -51,8 +62,9 @@ pub struct RunArgs {
     /// Configuration file (TOML); without it, the defaults
     #[arg(long, value_name = "FILE")]
     pub config: Option<PathBuf>,
-    /// A sensor to receive from: unix:PATH or, on this machine only, HOST:PORT; may be given more
-    /// than once [default: unix:/run/activity-sensor/sensor.sock]
+    /// A sensor to receive from: unix:PATH, HOST:PORT, or NAME@HOST:PORT for the one sensor whose
+    /// certificate has that name; may be given more than once [default:
+    /// unix:/run/activity-sensor/sensor.sock]
     #[arg(long = "sensor", value_name = "ADDRESS")]
     pub sensors: Vec<Address>,
     /// Where to keep events: a directory, or file:// and a directory [default:
@@ -62,16 +74,40 @@ pub struct RunArgs {
     /// Accept plain text TCP on this machine
     #[arg(long)]
     pub plain_text: bool,
+    /// Mutual TLS.
+    #[command(flatten)]
+    pub tls: TlsArgs,
+}
+
+/// What mutual TLS needs.
+#[derive(Debug, Args)]
+pub struct TlsArgs {
+    /// Our certificate, for sensors over TCP
+    #[arg(long, value_name = "FILE")]
+    pub certificate: Option<PathBuf>,
+    /// Its key
+    #[arg(long, value_name = "FILE")]
+    pub key: Option<PathBuf>,
+    /// Who signs the certificates of sensors
+    #[arg(long, value_name = "FILE")]
+    pub authority: Option<PathBuf>,
+    /// The list of revoked certificates
+    #[arg(long, value_name = "FILE")]
+    pub revoked: Option<PathBuf>,
 }
 
 const RUN_EXAMPLES: &str = "\
 A sensor that cannot be reached is tried again until it answers. What was
-missed while it was not connected is stored as an event of type `gap`.
+missed while it was not connected is stored as an event of type `gap`. A sensor
+from which nothing comes is told by one of type `silence`, within ten seconds
+after a heartbeat that did not come.
 
 Examples:
   activity-collector run
   activity-collector run --sensor unix:/run/web-1.sock --sensor unix:/run/web-2.sock
   activity-collector run --sensor localhost:7000 --plain-text --store /srv/activity
+  activity-collector run --sensor web-1@192.0.2.1:50051 --certificate certificate.pem \\
+      --key key.pem --authority authority.pem --revoked revoked.pem
 
 Configuration file, with its defaults:
   sensors = [\"unix:/run/activity-sensor/sensor.sock\"]
@@ -79,7 +115,12 @@ Configuration file, with its defaults:
   plain_text = false
   [roll]               # when the log becomes a Parquet file
   bytes = 33554432
-  seconds = 300";
+  seconds = 300
+  [tls]                # for sensors over TCP; default: none
+  certificate = \"/etc/activity-collector/tls/certificate.pem\"
+  key = \"/etc/activity-collector/tls/key.pem\"
+  authority = \"/etc/activity-collector/tls/authority.pem\"
+  revoked = \"/etc/activity-collector/tls/revoked.pem\"";
 
 /// Answer SQL over what is stored.
 #[derive(Debug, Args)]
@@ -114,7 +155,14 @@ Examples:
       WHERE type = 'connect' AND comm = 'curl'
 
   What was not recorded, and why?
-      SELECT time, host, lane, gap_reason, gap_from, gap_to FROM events WHERE type = 'gap'";
+      SELECT time, host, lane, gap_reason, gap_from, gap_to FROM events WHERE type = 'gap'
+
+  Which sensors fell silent, and which of them are back?
+      SELECT time, host, address, silence_reason, silence_since, silence_ended FROM events
+      WHERE type = 'silence' ORDER BY time
+
+  Did any sensor lose something without telling?
+      SELECT time, host, conservation_error FROM events WHERE type = 'heartbeat' AND conservation_error <> 0";
 
 /// How to print an answer.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]

@@ -1,7 +1,12 @@
 //! The configuration file and what the command line changes of it.
 
-use std::{fs, path::Path, time::Duration};
+use std::{
+    fs,
+    path::{Path, PathBuf},
+    time::Duration,
+};
 
+use activity_peers::Files;
 use serde::Deserialize;
 
 use crate::{
@@ -27,6 +32,8 @@ pub struct Config {
     pub store: Layout,
     /// When the log becomes a Parquet file.
     pub roll: RollSettings,
+    /// Our certificate, key and authority, for sensors over TCP.
+    pub tls: Option<Files>,
 }
 
 /// The configuration file.
@@ -37,6 +44,17 @@ struct File {
     store: String,
     plain_text: bool,
     roll: Roll,
+    tls: Tls,
+}
+
+/// What is missing here may stand on the command line.
+#[derive(Debug, Default, Deserialize)]
+#[serde(deny_unknown_fields, default)]
+struct Tls {
+    certificate: Option<PathBuf>,
+    key: Option<PathBuf>,
+    authority: Option<PathBuf>,
+    revoked: Option<PathBuf>,
 }
 
 #[derive(Debug, Deserialize)]
@@ -53,6 +71,7 @@ impl Default for File {
             store: DEFAULT_STORE.into(),
             plain_text: false,
             roll: Roll::default(),
+            tls: Tls::default(),
         }
     }
 }
@@ -77,14 +96,10 @@ impl Config {
             Some(url) => Layout::new(url)?,
             None => Layout::new(&file.store).map_err(Failure::config)?,
         };
-        let tcp = file.sensors.iter().find(|sensor| matches!(sensor, Address::Tcp(_)));
-        if let Some(tcp) = tcp
-            && !(file.plain_text || args.plain_text)
-        {
-            let sentence = format!(
-                "{tcp} would be plain text, which every program on this machine can take part in: \
-                 use unix:PATH, or accept it with --plain-text or `plain_text = true`"
-            );
+        let tls = files(args, file.tls)?;
+        let plain_text = file.plain_text || args.plain_text;
+        let unsafe_one = file.sensors.iter().find_map(|sensor| unsafe_without_tls(sensor, plain_text));
+        if let Some(sentence) = unsafe_one.filter(|_| tls.is_none()) {
             return Err(if args.sensors.is_empty() {
                 Failure::config(sentence)
             } else {
@@ -92,7 +107,48 @@ impl Config {
             });
         }
         let roll = RollSettings { bytes: file.roll.bytes, age: Duration::from_secs(file.roll.seconds) };
-        Ok(Self { sensors: file.sensors, store, roll })
+        Ok(Self { sensors: file.sensors, store, roll, tls })
+    }
+}
+
+/// What the command line and the file say together; all that is needed or nothing.
+fn files(args: &RunArgs, file: Tls) -> Result<Option<Files>, Failure> {
+    let given = &args.tls;
+    let [certificate, key, authority, revoked] = [
+        (&given.certificate, file.certificate),
+        (&given.key, file.key),
+        (&given.authority, file.authority),
+        (&given.revoked, file.revoked),
+    ]
+    .map(|(given, file)| given.clone().or(file));
+    match (certificate, key, authority) {
+        (Some(certificate), Some(key), Some(authority)) => {
+            Ok(Some(Files { certificate, key, authority, revoked }))
+        }
+        (None, None, None) if revoked.is_none() => Ok(None),
+        _ => {
+            let sentence = "mutual TLS needs all of certificate, key and authority: give them as --certificate, \
+                            --key and --authority, or in the configuration file under [tls]";
+            let given = given.certificate.is_some() || given.key.is_some() || given.authority.is_some();
+            Err(if given { Failure::usage(sentence) } else { Failure::config(sentence) })
+        }
+    }
+}
+
+/// Why a sensor must not be reached without TLS.
+fn unsafe_without_tls(sensor: &Address, plain_text: bool) -> Option<String> {
+    match sensor {
+        Address::Unix(_) => None,
+        Address::Tcp(host) if host.is_loopback() => (!plain_text).then(|| {
+            format!(
+                "{host} would be plain text, which every program on this machine can take part in: \
+                 use unix:PATH, or accept it with --plain-text or `plain_text = true`"
+            )
+        }),
+        Address::Tcp(host) => Some(format!(
+            "{host} is on another machine, which is reached with mutual TLS only: give --certificate, --key and \
+             --authority, which `activity-collector enrol` makes"
+        )),
     }
 }
 
@@ -170,14 +226,56 @@ mod tests {
         for (text, line, sentence) in [
             ("store = '/x'\nsenors = []\n", 2, "unknown key `senors`; did you mean `sensors`?"),
             ("[roll]\nseconds = 5\nbyte = 5\n", 3, "unknown key `byte`; did you mean `bytes`?"),
-            ("\n\nzzz = 1\n", 3, "unknown key `zzz`; there are sensors, store, plain_text, roll"),
+            ("\n\nzzz = 1\n", 3, "unknown key `zzz`; there are sensors, store, plain_text, roll, tls"),
             ("store = 5\n", 1, "invalid type: integer `5`, expected a string"),
             ("[roll]\nbytes = 5\n", 1, "`roll.bytes` must be at least 65536"),
         ] {
             assert_eq!(parse(text).unwrap_err(), (line, sentence.to_owned()), "{text}");
         }
-        let (line, sentence) = parse("\nsensors = ['10.0.0.1:1']").unwrap_err();
+        let (line, sentence) = parse("\nsensors = ['10.0.0.1']").unwrap_err();
         assert_eq!(line, 2);
-        assert!(sentence.contains("mutual TLS"), "{sentence}");
+        assert!(sentence.contains("is no address"), "{sentence}");
+    }
+
+    #[derive(clap::Parser)]
+    struct Run {
+        #[command(flatten)]
+        args: RunArgs,
+    }
+
+    fn load(arguments: &[&str]) -> Result<Config, Failure> {
+        use clap::Parser as _;
+        Config::load(&Run::parse_from([&["run", "--store", "/s"], arguments].concat()).args)
+    }
+
+    #[test]
+    fn another_machine_is_reached_with_mutual_tls_only() {
+        let failure = load(&["--sensor", "192.0.2.1:7000", "--plain-text"]).unwrap_err();
+        assert!(failure.code == 64 && failure.to_string().contains("mutual TLS"), "{failure}");
+        assert_eq!(load(&["--sensor", "127.0.0.1:7000"]).unwrap_err().code, 64);
+        assert_eq!(load(&["--sensor", "127.0.0.1:7000", "--plain-text"]).unwrap().tls, None);
+        let files = ["--certificate", "/c", "--key", "/k", "--authority", "/a"];
+        for address in ["192.0.2.1:7000", "web-1@sensor.example.org:7000", "127.0.0.1:7000"] {
+            let config = load(&[&["--sensor", address][..], &files].concat()).unwrap();
+            assert_eq!(config.tls.unwrap().key, Path::new("/k"));
+        }
+        let failure = load(&["--sensor", "192.0.2.1:7000", "--certificate", "/c"]).unwrap_err();
+        assert!(failure.code == 64 && failure.to_string().contains("--authority"), "{failure}");
+    }
+
+    #[test]
+    fn the_command_line_goes_before_the_file() {
+        let directory = tempfile::tempdir().unwrap();
+        let file = directory.path().join("config.toml");
+        let text =
+            "sensors = ['h:1']\n[tls]\ncertificate = '/c'\nkey = '/k'\nauthority = '/a'\nrevoked = '/r'\n";
+        fs::write(&file, text).unwrap();
+        let config = ["--config", file.to_str().unwrap()];
+        let of_file = load(&config).unwrap().tls.unwrap();
+        assert_eq!(of_file.revoked.as_deref(), Some(Path::new("/r")));
+        let both = load(&[&config[..], &["--key", "/k2"]].concat()).unwrap().tls.unwrap();
+        assert_eq!((both.key.as_path(), both.certificate), (Path::new("/k2"), of_file.certificate));
+        fs::write(&file, "[tls]\nkey = '/k'\n").unwrap();
+        assert_eq!(load(&config).unwrap_err().code, 78);
     }
 }

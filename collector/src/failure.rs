@@ -2,6 +2,8 @@
 
 use std::{fmt, io};
 
+use activity_peers::{FileError, issue::IssueError};
+
 use crate::store::StoreError;
 
 /// The command line or the SQL is wrong.
@@ -49,6 +51,28 @@ impl From<StoreError> for Failure {
         let code = match (&error, error.kind()) {
             (_, Some(io::ErrorKind::PermissionDenied)) => NOT_PERMITTED,
             (StoreError::Url(_), _) => USAGE,
+            _ => UNAVAILABLE,
+        };
+        Self { code, sentence: error.to_string() }
+    }
+}
+
+impl From<FileError> for Failure {
+    fn from(error: FileError) -> Self {
+        Self::config(error)
+    }
+}
+
+impl From<IssueError> for Failure {
+    fn from(error: IssueError) -> Self {
+        let code = match &error {
+            IssueError::Exists(_)
+            | IssueError::AuthorityExists(_)
+            | IssueError::Unknown(_)
+            | IssueError::Ambiguous(..) => USAGE,
+            IssueError::File { error, .. } if error.kind() == io::ErrorKind::PermissionDenied => {
+                NOT_PERMITTED
+            }
             _ => UNAVAILABLE,
         };
         Self { code, sentence: error.to_string() }

@@ -8,10 +8,13 @@ use std::{
 
 use bytes::Bytes;
 use futures::{StreamExt as _, stream::SelectAll};
+use prost::Message as _;
 use tokio::{sync::watch, time};
 use tokio_stream::wrappers::ReceiverStream;
 
 use crate::{
+    acknowledge::{Durable, Pending, Receipt},
+    silence::Silences,
     store::{Replay as _, Store, StoreError},
     tracker::Tracker,
 };
@@ -26,12 +29,17 @@ pub struct Batch {
     pub connection: u64,
     /// The events, encoded.
     pub events: Vec<Bytes>,
+    /// Who wants to know when they are durable.
+    pub receipt: Option<Receipt>,
 }
 
 /// Writes what comes until all subscriptions have ended, then makes it durable.
 pub struct Ingest {
     store: Store,
     tracker: Tracker,
+    pending: Pending,
+    durable: Durable,
+    silences: Silences,
     /// Becomes true when the collector ends.
     stop: watch::Receiver<bool>,
     /// The disk is full, and this has been said.
@@ -41,34 +49,49 @@ pub struct Ingest {
 
 impl Ingest {
     /// A writer to an opened store, with what that store has received.
-    pub fn new(store: Store, tracker: Tracker, stop: watch::Receiver<bool>) -> Self {
-        Self { store, tracker, stop, full: false, stored: 0 }
+    pub fn new(
+        store: Store,
+        tracker: Tracker,
+        durable: Durable,
+        silences: Silences,
+        stop: watch::Receiver<bool>,
+    ) -> Self {
+        let pending = Pending::default();
+        Self { store, tracker, pending, durable, silences, stop, full: false, stored: 0 }
     }
 
     /// Runs to the end. Blocks at times, for the disk.
     pub async fn run(mut self, mut batches: SelectAll<ReceiverStream<Batch>>) -> Result<(), StoreError> {
         loop {
-            let batch = match self.store.next_deadline() {
-                Some(deadline) => match time::timeout_at(deadline.into(), batches.next()).await {
-                    Ok(batch) => batch.map(Some),
-                    Err(_) => Some(None),
-                },
-                None => batches.next().await.map(Some),
+            let look = self.silences.next_look();
+            let deadline = self.store.next_deadline().map_or(look, |deadline| deadline.min(look));
+            let batch = match time::timeout_at(deadline.into(), batches.next()).await {
+                Ok(batch) => batch.map(Some),
+                Err(_) => Some(None),
             };
             let Some(batch) = batch else { break };
             if let Some(batch) = batch {
                 self.store_batch(batch).await?;
             }
+            self.tell_silences().await?;
             if let Err(error) = self.store.maintain(|| self.tracker.cursors()) {
                 self.wait_for_room(error).await?;
             }
+            self.pending.durable(self.store.durable(), &self.durable);
         }
         let Tracker { duplicates, malformed, .. } = self.tracker;
         tracing::info!(
             "stored {} events, dropped {duplicates} doubles and {malformed} messages that are no event",
             self.stored
         );
+        self.silences.close();
         self.store.close()
+    }
+
+    async fn tell_silences(&mut self) -> Result<(), StoreError> {
+        let told = self.silences.look(self.tracker.ear.take(), Instant::now());
+        let told: Vec<Bytes> = told.iter().map(|event| event.encode_to_vec().into()).collect();
+        self.append(&told).await
     }
 
     async fn store_batch(&mut self, batch: Batch) -> Result<(), StoreError> {
@@ -76,10 +99,19 @@ impl Ingest {
         for event in batch.events {
             self.tracker.receive(batch.connection, event, &mut events);
         }
+        self.append(&events).await?;
+        // Of doubles too: what they double may wait to be durable itself.
+        if let Some(receipt) = batch.receipt {
+            self.pending.add(self.store.appended(), receipt);
+        }
+        Ok(())
+    }
+
+    async fn append(&mut self, events: &[Bytes]) -> Result<(), StoreError> {
         if events.is_empty() {
             return Ok(());
         }
-        while let Err(error) = self.store.append(&events) {
+        while let Err(error) = self.store.append(events) {
             self.wait_for_room(error).await?;
         }
         if std::mem::take(&mut self.full) {

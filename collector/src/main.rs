@@ -1,15 +1,20 @@
 //! `activity-collector`: receives events from activity sensors, keeps them
 //! durably and answers SQL over them.
 
+mod acknowledge;
 mod address;
 mod backoff;
 mod cli;
 mod config;
+mod consume;
 mod failure;
 mod ingest;
 mod output;
+mod pki;
 mod query;
+mod reach;
 mod run;
+mod silence;
 mod store;
 mod subscribe;
 mod tracker;
@@ -35,7 +40,9 @@ fn main() -> ExitCode {
         }
     };
     tracing_subscriber::fmt()
-        .with_env_filter(tracing_subscriber::EnvFilter::new("warn,activity_collector=info"))
+        .with_env_filter(tracing_subscriber::EnvFilter::new(
+            "warn,activity_collector=info,activity_peers=info",
+        ))
         .with_writer(io::stderr)
         .with_ansi(io::stderr().is_terminal())
         .with_target(false)
@@ -54,6 +61,9 @@ fn execute(command: Command) -> Result<(), Failure> {
     match command {
         Command::Run(args) => runtime.block_on(run::run(&config::Config::load(&args)?)),
         Command::Query(args) => runtime.block_on(query::query(&args)),
+        Command::Ca(command) => pki::ca(&command),
+        Command::Enrol(args) => pki::enrol(&args),
+        Command::Revoke(args) => pki::revoke(&args),
         Command::Completion { shell } => {
             clap_complete::generate(shell, &mut Cli::command(), "activity-collector", &mut io::stdout());
             Ok(())

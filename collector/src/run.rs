@@ -3,6 +3,9 @@
 #[cfg(test)]
 mod tests;
 
+use std::time::Instant;
+
+use activity_peers::Credentials;
 use futures::stream::SelectAll;
 use tokio::{
     runtime::Handle,
@@ -12,7 +15,17 @@ use tokio::{
 };
 use tokio_stream::wrappers::ReceiverStream;
 
-use crate::{config::Config, failure::Failure, ingest::Ingest, store::Store, subscribe, tracker::Tracker};
+use crate::{
+    acknowledge::Durable,
+    config::Config,
+    consume::Own,
+    failure::Failure,
+    ingest::Ingest,
+    silence::{Links, Silences},
+    store::{Replay as _, Store},
+    subscribe,
+    tracker::Tracker,
+};
 
 /// Messages of one sensor that wait for the writer. Each is at most 4 MiB and
 /// mostly far less; what waits beyond them waits at the sensor.
@@ -33,19 +46,24 @@ pub async fn run(config: &Config) -> Result<(), Failure> {
 
 /// Receives and stores until `shutdown` completes.
 pub async fn run_until(config: &Config, shutdown: impl Future<Output = ()>) -> Result<(), Failure> {
+    let credentials = config.tls.clone().map(Credentials::open).transpose()?;
     let mut tracker = Tracker::default();
     let store = Store::open(config.store.clone(), config.roll.clone(), &mut tracker)?;
     tracing::info!("storing in {}", config.store.root().display());
-
+    let links = Links::default();
+    let (name, durable) = (config.store.name()?, Durable::new(tracker.cursors()));
+    let own = Own { name, durable, links: links.clone() };
+    let addresses = config.sensors.iter().map(ToString::to_string);
+    let silences = Silences::new(addresses, links, config.store.sensors(), Instant::now());
     let mut subscriptions = JoinSet::new();
     let mut queues = SelectAll::new();
     for sensor in &config.sensors {
         let (sender, receiver) = mpsc::channel(QUEUE);
         queues.push(ReceiverStream::new(receiver));
-        subscriptions.spawn(subscribe::follow(sensor.clone(), sender));
+        subscriptions.spawn(subscribe::follow(sensor.clone(), credentials.clone(), sender, own.clone()));
     }
     let (stop, stopped) = watch::channel(false);
-    let ingest = Ingest::new(store, tracker, stopped);
+    let ingest = Ingest::new(store, tracker, own.durable.clone(), silences, stopped);
     // A thread of its own, as it waits for the disk.
     let mut writer = tokio::task::spawn_blocking(|| Handle::current().block_on(ingest.run(queues)));
 

@@ -6,18 +6,30 @@ use std::{
     time::{Duration, Instant},
 };
 
-use activity_proto::{MAX_MESSAGE_BYTES, json::escape_bytes, v1::SubscribeRequest};
+use activity_peers::{Credentials, RETIRED};
+use activity_proto::{
+    MAX_MESSAGE_BYTES,
+    json::escape_bytes,
+    v1::{Position, SubscribeRequest},
+};
 use bytes::Bytes;
 use tokio::sync::mpsc;
 use tonic::{
-    Request, Status,
+    Request, Status, Streaming,
     client::Grpc,
     codegen::http::uri::PathAndQuery,
-    transport::{self, Endpoint},
+    transport::{self, Channel, Endpoint},
 };
 use tonic_prost::ProstCodec;
 
-use crate::{address::Address, backoff::Backoff, ingest::Batch};
+use crate::{
+    acknowledge::Receipt,
+    address::Address,
+    backoff::Backoff,
+    consume::{Own, WayBack, consume},
+    ingest::Batch,
+    reach,
+};
 
 const SUBSCRIBE: &str = "/activity.sensor.v1.SensorService/Subscribe";
 const CONNECT_TIMEOUT: Duration = Duration::from_secs(5);
@@ -32,12 +44,15 @@ const WINDOW: u32 = 1 << 20;
 /// Numbers the connections of this process.
 static CONNECTIONS: AtomicU64 = AtomicU64::new(1);
 
-/// A `SubscribeResponse` whose events stay encoded: what a newer sensor says
+/// A `SubscribeResponse` or `ConsumeResponse` whose events stay encoded: what a newer sensor says
 /// and this build does not know is stored all the same.
 #[derive(Clone, PartialEq, prost::Message)]
-struct RawEvents {
+pub struct RawEvents {
     #[prost(bytes = "bytes", repeated, tag = "1")]
-    events: Vec<Bytes>,
+    pub events: Vec<Bytes>,
+    /// Of a `ConsumeResponse`.
+    #[prost(message, optional, tag = "2")]
+    pub position: Option<Position>,
 }
 
 /// What was said last of a sensor; each change is said once.
@@ -54,15 +69,27 @@ enum End {
     Stopped,
     /// The sensor is not reached, or the connection broke.
     Lost(String),
+    /// The connection is as old as it may become; another may be made at once.
+    Retired,
 }
 
 /// Receives from a sensor for as long as there is one who takes the events.
-pub async fn follow(address: Address, batches: mpsc::Sender<Batch>) {
+pub async fn follow(
+    address: Address,
+    credentials: Option<Credentials>,
+    batches: mpsc::Sender<Batch>,
+    own: Own,
+) {
     let mut backoff = Backoff::new();
     let mut state = State::New;
     loop {
         let began = Instant::now();
-        let End::Lost(reason) = receive(&address, &batches, &mut state).await else { return };
+        let reason = match receive(&address, credentials.as_ref(), &batches, &own, &mut state).await {
+            End::Stopped => return,
+            End::Retired if began.elapsed() >= GOOD_AFTER => continue,
+            End::Retired => "it ends connections as soon as they are made".into(),
+            End::Lost(reason) => reason,
+        };
         if state == State::Receiving {
             tracing::warn!("lost the sensor at {address}: {reason}; trying again until it answers");
             if began.elapsed() >= GOOD_AFTER {
@@ -77,43 +104,70 @@ pub async fn follow(address: Address, batches: mpsc::Sender<Batch>) {
 }
 
 /// One connection, from its beginning to its end.
-async fn receive(address: &Address, batches: &mpsc::Sender<Batch>, state: &mut State) -> End {
+async fn receive(
+    address: &Address,
+    credentials: Option<&Credentials>,
+    batches: &mpsc::Sender<Batch>,
+    own: &Own,
+    state: &mut State,
+) -> End {
     let endpoint = match endpoint(address) {
         Ok(endpoint) => endpoint,
         Err(error) => return End::Lost(transport_reason(&error)),
     };
-    let channel = match endpoint.connect().await {
-        Ok(channel) => channel,
+    let (channel, peer) = match reach::connect(&endpoint, address, credentials).await {
+        Ok(reached) => reached,
         Err(error) => return End::Lost(transport_reason(&error)),
     };
-    let mut client = Grpc::new(channel).max_decoding_message_size(MAX_MESSAGE_BYTES);
-    if let Err(error) = client.ready().await {
-        return End::Lost(transport_reason(&error));
-    }
-    let path = PathAndQuery::from_static(SUBSCRIBE);
-    let codec = ProstCodec::<SubscribeRequest, RawEvents>::default();
-    let request = Request::new(SubscribeRequest::default());
-    let mut stream = match client.server_streaming(request, path, codec).await {
-        Ok(response) => response.into_inner(),
-        Err(status) => return End::Lost(status_reason(&status)),
+    let (mut stream, way_back) = match begin(channel, own).await {
+        Ok(begun) => begun,
+        Err(reason) => return End::Lost(reason),
     };
-    tracing::info!("receiving from the sensor at {address}");
+    match peer {
+        Some(peer) => tracing::info!("receiving from the sensor at {address}, which is {}", peer.identity),
+        None => tracing::info!("receiving from the sensor at {address}"),
+    }
     *state = State::Receiving;
     let connection = CONNECTIONS.fetch_add(1, Ordering::Relaxed);
+    let _link = own.links.open(address.to_string(), connection);
     loop {
         let message = tokio::select! {
             message = stream.message() => message,
             () = batches.closed() => return End::Stopped,
         };
-        let events = match message {
-            Ok(Some(RawEvents { events })) => events,
+        let RawEvents { events, position } = match message {
+            Ok(Some(events)) => events,
             Ok(None) => return End::Lost("it ended the stream".into()),
+            Err(status) if status.metadata().contains_key(RETIRED) => return End::Retired,
             Err(status) => return End::Lost(status_reason(&status)),
         };
-        if batches.send(Batch { connection, events }).await.is_err() {
+        let receipt = position.zip(way_back.as_ref()).map(|(position, way_back)| Receipt {
+            connection,
+            sensor_id: way_back.sensor_id.clone(),
+            position,
+            way_back: way_back.acknowledgements.clone(),
+        });
+        if batches.send(Batch { connection, events, receipt }).await.is_err() {
             return End::Stopped;
         }
     }
+}
+
+/// The stream: from the sensor's disk where it keeps one, with the way back, or else
+/// what comes from now on.
+async fn begin(channel: Channel, own: &Own) -> Result<(Streaming<RawEvents>, Option<WayBack>), String> {
+    let mut client = Grpc::new(channel.clone()).max_decoding_message_size(MAX_MESSAGE_BYTES);
+    client.ready().await.map_err(|error| transport_reason(&error))?;
+    let reason = |status: Status| status_reason(&status);
+    if let Some((stream, way_back)) = consume(&channel, &mut client, own).await.map_err(reason)? {
+        return Ok((stream, Some(way_back)));
+    }
+    client.ready().await.map_err(|error| transport_reason(&error))?;
+    let path = PathAndQuery::from_static(SUBSCRIBE);
+    let codec = ProstCodec::<SubscribeRequest, RawEvents>::default();
+    let request = Request::new(SubscribeRequest::default());
+    let stream = client.server_streaming(request, path, codec).await.map_err(reason)?;
+    Ok((stream.into_inner(), None))
 }
 
 /// From 0 to 1; the longest wait where the system has no random numbers.
@@ -133,6 +187,9 @@ fn endpoint(address: &Address) -> Result<Endpoint, transport::Error> {
 
 /// The innermost cause: the outer ones only say that something failed.
 fn transport_reason(error: &transport::Error) -> String {
+    if let Some(refusal) = activity_peers::explain(error) {
+        return refusal;
+    }
     let mut cause: &dyn std::error::Error = error;
     while let Some(inner) = cause.source() {
         cause = inner;
@@ -149,5 +206,8 @@ fn transport_reason(error: &transport::Error) -> String {
 
 /// A peer may say anything in its status; none of it reaches a terminal raw.
 fn status_reason(status: &Status) -> String {
+    if let Some(refusal) = activity_peers::explain(status) {
+        return refusal;
+    }
     format!("{}: {}", status.code(), escape_bytes(status.message().as_bytes()))
 }

@@ -7,7 +7,10 @@ use bytes::Bytes;
 use jiff::Timestamp;
 use prost::Message as _;
 
-use crate::store::{Cursor, Record, Replay};
+use crate::{
+    silence::{Beat, Ear},
+    store::{Cursor, Record, Replay},
+};
 
 /// Lanes of runs of sensors that are remembered. Beyond it the one that was
 /// quiet longest is forgotten: its next event counts as a first contact.
@@ -22,6 +25,8 @@ struct Header {
     host: String,
     #[prost(message, tag = "24")]
     gap: Option<Gap>,
+    #[prost(message, tag = "48")]
+    heartbeat: Option<Beat>,
 }
 
 /// A lane of a run of a sensor: where sequences have no holes.
@@ -48,6 +53,8 @@ struct Position {
 pub struct Tracker {
     lanes: HashMap<Lane, Position>,
     clock: u64,
+    /// Who was heard.
+    pub ear: Ear,
     /// Events that had been received before.
     pub duplicates: u64,
     /// Messages that are no event.
@@ -64,12 +71,10 @@ impl Tracker {
             return;
         };
         let id = header.id.unwrap_or_default();
-        let lane = |lane| Lane {
-            sensor_id: id.sensor_id.clone(),
-            boot_id: id.boot_id.clone(),
-            epoch: id.epoch,
-            lane,
-        };
+        self.ear.note(connection, &id, &header.host, header.heartbeat);
+        let lane_of =
+            |epoch, lane| Lane { sensor_id: id.sensor_id.clone(), boot_id: id.boot_id.clone(), epoch, lane };
+        let lane = |lane| lane_of(id.epoch, lane);
         // A gap that is for this subscriber alone has no sequence of its own.
         let own = (id.sequence > 0).then(|| lane(id.lane));
         let last = own.as_ref().and_then(|own| self.lanes.get(own)).map(|position| position.last);
@@ -78,7 +83,10 @@ impl Tracker {
             return;
         }
         let missing = header.gap.filter(|gap| gap.from_sequence > 0 && gap.from_sequence <= gap.to_sequence);
-        let told = missing.map(|gap| (lane(gap.lane), gap.from_sequence, gap.to_sequence));
+        let told = missing.map(|gap| {
+            let lane = lane_of(gap.epoch.unwrap_or(id.epoch), gap.lane);
+            (lane, gap.from_sequence, gap.to_sequence)
+        });
         let spans = told.into_iter().chain(own.map(|own| (own, id.sequence, id.sequence)));
         for (lane, from, to) in spans {
             if let Some(gap) = self.advance(connection, lane, from, to, &header.host) {
@@ -126,6 +134,7 @@ fn gap_event(lane: Lane, from: u64, to: u64, reason: GapReason, host: &str) -> E
         to_sequence: to,
         reason: reason.into(),
         counts: Vec::new(),
+        epoch: None,
     };
     Event {
         id: Some(EventId {
@@ -191,7 +200,7 @@ mod tests {
     fn told_gap(sequence: u64, from_sequence: u64, to_sequence: u64) -> Event {
         let lane = v1::Lane::File.into();
         let reason = GapReason::SlowSubscriber.into();
-        let gap = Gap { lane, from_sequence, to_sequence, reason, counts: vec![] };
+        let gap = Gap { lane, from_sequence, to_sequence, reason, counts: vec![], epoch: None };
         Event { id: id(sequence), payload: Some(Payload::Gap(gap)), ..Event::default() }
     }
 

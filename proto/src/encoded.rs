@@ -1,15 +1,19 @@
-//! A `SubscribeResponse` whose events are already encoded.
+//! A `SubscribeResponse` and a `ConsumeResponse` whose events are already encoded.
 
 use bytes::{Buf, BufMut, Bytes};
 use prost::{
     DecodeError, Message,
-    encoding::{DecodeContext, WireType, encode_key, encode_varint, skip_field},
+    encoding::{
+        DecodeContext, WireType, decode_key, decode_varint, encode_key, encode_varint, message, skip_field,
+    },
 };
 
-use crate::v1::Event;
+use crate::v1::{Event, Position};
 
-/// Field number of `SubscribeResponse.events`.
+/// Field number of `SubscribeResponse.events`, and of `ConsumeResponse.events`.
 const EVENTS_FIELD: u32 = 1;
+/// Field number of `ConsumeResponse.position`.
+const POSITION_FIELD: u32 = 2;
 
 /// The body of a `SubscribeResponse`: a repeated field encodes as its elements
 /// one after another, each with key and length, so bodies can be cut between
@@ -36,6 +40,28 @@ impl EncodedEvents {
         Self(body)
     }
 
+    /// The body without its first events; empty when it has no more, or is no body.
+    #[must_use]
+    pub fn without_first(&self, events: u64) -> Self {
+        let mut rest = self.0.clone();
+        for _ in 0..events {
+            let length = decode_key(&mut rest)
+                .ok()
+                .filter(|(tag, kind)| (*tag, *kind) == (EVENTS_FIELD, WireType::LengthDelimited))
+                .and_then(|_| usize::try_from(decode_varint(&mut rest).ok()?).ok())
+                .filter(|length| *length <= rest.len());
+            let Some(length) = length else { return Self::default() };
+            rest.advance(length);
+        }
+        Self(rest)
+    }
+
+    /// The bytes of the body.
+    #[must_use]
+    pub fn bytes(&self) -> &Bytes {
+        &self.0
+    }
+
     /// Length of the body in bytes.
     #[must_use]
     pub fn len(&self) -> usize {
@@ -46,6 +72,41 @@ impl EncodedEvents {
     #[must_use]
     pub fn is_empty(&self) -> bool {
         self.0.is_empty()
+    }
+}
+
+/// A `ConsumeResponse` with such a body.
+#[derive(Clone, Debug, Default, PartialEq)]
+pub struct EncodedBatch {
+    /// The events.
+    pub events: EncodedEvents,
+    /// Where they end.
+    pub position: Position,
+}
+
+impl Message for EncodedBatch {
+    fn encode_raw(&self, buf: &mut impl BufMut) {
+        self.events.encode_raw(buf);
+        message::encode(POSITION_FIELD, &self.position, buf);
+    }
+
+    // As below.
+    fn merge_field(
+        &mut self,
+        tag: u32,
+        wire_type: WireType,
+        buf: &mut impl Buf,
+        ctx: DecodeContext,
+    ) -> Result<(), DecodeError> {
+        skip_field(wire_type, tag, buf, ctx)
+    }
+
+    fn encoded_len(&self) -> usize {
+        self.events.encoded_len() + message::encoded_len(POSITION_FIELD, &self.position)
+    }
+
+    fn clear(&mut self) {
+        *self = Self::default();
     }
 }
 
@@ -77,7 +138,33 @@ impl Message for EncodedEvents {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::v1::{EventId, SubscribeResponse};
+    use crate::v1::{ConsumeResponse, EventId, SubscribeResponse};
+
+    fn body(sequences: std::ops::RangeInclusive<u64>) -> EncodedEvents {
+        let mut buffer = Vec::new();
+        for sequence in sequences {
+            let id = Some(EventId { sequence, ..Default::default() });
+            EncodedEvents::append(&mut buffer, &[], &Event { id, ..Default::default() });
+        }
+        EncodedEvents::from_bytes(buffer.into())
+    }
+
+    #[test]
+    fn the_first_events_of_a_body_can_be_left_out() {
+        assert_eq!(body(1..=9).without_first(0), body(1..=9));
+        assert_eq!(body(1..=9).without_first(4), body(5..=9));
+        assert!(body(1..=9).without_first(9).is_empty());
+        assert!(body(1..=9).without_first(10).is_empty());
+        assert!(EncodedEvents::from_bytes(Bytes::from_static(&[0xff; 20])).without_first(1).is_empty());
+    }
+
+    #[test]
+    fn a_batch_says_where_it_ends() {
+        let position = Position { lane: 2, epoch: 3, sequence: 9 };
+        let batch = EncodedBatch { events: body(1..=9), position };
+        let decoded = ConsumeResponse::decode(batch.encode_to_vec().as_slice()).unwrap();
+        assert_eq!((decoded.events.len(), decoded.position), (9, Some(position)));
+    }
 
     #[test]
     fn a_client_decodes_what_was_joined_with_what_is_common() {

@@ -1,11 +1,12 @@
 //! The public interface of the sensor: package `activity.sensor.v1` as Rust
 //! types, its client and its server, and the one way an event becomes JSON.
 
+mod conservation;
 mod encoded;
 pub mod json;
 mod names;
 
-pub use encoded::EncodedEvents;
+pub use encoded::{EncodedBatch, EncodedEvents};
 
 /// Messages and the client of `activity.sensor.v1`, generated from `proto/`.
 #[expect(clippy::allow_attributes_without_reason, reason = "generated")]

@@ -2,7 +2,7 @@
 
 use crate::v1::{
     Access, ActorLink, Confidence, EventType, Family, GapReason, Lane, Method, MountOperation, PathSource,
-    ProcessSource, Protocol, PtraceOperation, Reason, TamperObject, event::Payload,
+    ProcessSource, Protocol, PtraceOperation, Reason, SilenceReason, TamperObject, event::Payload,
 };
 
 /// Gives an enumeration its short lower-case names, both ways.
@@ -36,7 +36,7 @@ short_names! {
         BpfLoad = "bpf_load", ModuleLoad = "module_load", FileReceive = "file_receive",
         ExecMapping = "exec_mapping", Tamper = "tamper", SessionStart = "session_start",
         SessionUpdate = "session_update", SessionEnd = "session_end", LoginFailed = "login_failed",
-        AccountSwitch = "account_switch",
+        AccountSwitch = "account_switch", Heartbeat = "heartbeat", Silence = "silence",
     }
     Lane { Process = "process", File = "file" }
     Method { Kernel = "kernel", Session = "session", Inferred = "inferred", Inherited = "inherited" }
@@ -69,7 +69,12 @@ short_names! {
     TamperObject { Program = "program", Map = "map", Link = "link" }
     GapReason {
         RingFull = "ring_full", Decode = "decode", SlowSubscriber = "slow_subscriber",
-        NotConnected = "not_connected", CpuLimit = "cpu_limit",
+        NotConnected = "not_connected", CpuLimit = "cpu_limit", SpoolFull = "spool_full",
+        SpoolDamaged = "spool_damaged", SpoolWrite = "spool_write", UncleanEnd = "unclean_end",
+    }
+    SilenceReason {
+        Disconnected = "disconnected", NoHeartbeat = "no_heartbeat", Stopped = "stopped",
+        NeverReached = "never_reached",
     }
 }
 
@@ -106,6 +111,8 @@ impl Payload {
             Self::SessionEnd(_) => EventType::SessionEnd,
             Self::LoginFailed(_) => EventType::LoginFailed,
             Self::AccountSwitch(_) => EventType::AccountSwitch,
+            Self::Heartbeat(_) => EventType::Heartbeat,
+            Self::Silence(_) => EventType::Silence,
         }
     }
 }

@@ -12,6 +12,11 @@ pub fn wall_offset_ns() -> u64 {
     nanoseconds(ClockId::Realtime).saturating_sub(boottime_ns())
 }
 
+/// Processor time that this process has taken, in nanoseconds.
+pub fn processor_ns() -> u64 {
+    nanoseconds(ClockId::ProcessCPUTime)
+}
+
 fn nanoseconds(clock: ClockId) -> u64 {
     let time = clock_gettime(clock);
     let seconds = u64::try_from(time.tv_sec).unwrap_or(0);

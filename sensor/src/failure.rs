@@ -74,6 +74,16 @@ impl From<crate::state::StateError> for Failure {
 
 impl From<crate::stream::ListenError> for Failure {
     fn from(error: crate::stream::ListenError) -> Self {
+        use crate::stream::ListenError;
+        match error {
+            ListenError::Tls(_) => Self::config(error),
+            _ => Self::unavailable(error),
+        }
+    }
+}
+
+impl From<crate::metrics::DoorError> for Failure {
+    fn from(error: crate::metrics::DoorError) -> Self {
         Self::unavailable(error)
     }
 }

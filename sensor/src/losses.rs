@@ -28,8 +28,7 @@ pub enum Shed {
 impl Losses {
     /// A record had the wrong form.
     pub fn rejected(&mut self, record: &[u8]) {
-        let event_type = act_of(record).map_or(EventType::Unspecified, event_type_of);
-        count(&mut self.rejected, event_type, 1);
+        count(&mut self.rejected, type_of(record), 1);
     }
 
     /// A record of the file lane is left unread for want of processor time. Tells
@@ -67,6 +66,11 @@ impl Losses {
         }
         gaps
     }
+}
+
+/// The type of the event that a record would have become, as far as that is known.
+pub fn type_of(record: &[u8]) -> EventType {
+    act_of(record).map_or(EventType::Unspecified, event_type_of)
 }
 
 fn act_of(record: &[u8]) -> Option<Act> {

@@ -4,6 +4,7 @@ mod cli;
 mod client;
 mod clock;
 mod config;
+mod conservation;
 mod decode;
 mod enrich;
 mod failure;
@@ -12,19 +13,21 @@ mod identity;
 mod log;
 mod logins;
 mod losses;
+mod metrics;
 mod observe;
 mod pipeline;
 mod policy;
 mod reload;
-#[cfg(test)]
-mod replay;
 mod run;
 mod sequence;
 mod sessions;
 mod source;
+mod spool;
 mod state;
 mod status;
 mod stream;
+#[cfg(test)]
+mod tests;
 mod watch;
 
 use std::process::ExitCode;

@@ -3,6 +3,7 @@
 use std::sync::Arc;
 
 use activity_proto::v1::EventId;
+use activity_segments::Machine;
 use futures::FutureExt as _;
 use sd_notify::NotifyState;
 use tokio::{
@@ -15,12 +16,14 @@ use crate::{
     cli::RunArgs,
     config::Config,
     failure::Failure,
-    pipeline::{self, Pipeline, host_name},
+    metrics::{Door, Metrics},
+    pipeline::{self, Outlets, Pipeline, host_name},
     reload::{ConfigFile, Hangup, Reloader, Running},
     source::{
         load::{self, LoadOptions},
         recording::Recorder,
     },
+    spool::Spool,
     state::State,
     stream::{self, Hub, Listeners, Origin},
 };
@@ -64,6 +67,10 @@ async fn daemon(config: Config, read: (ConfigFile, Config), args: &RunArgs) -> R
     let (mut termination, hangup) = (Termination::listen(), Hangup::listen());
     // Sockets before hooks: nothing is attached that cannot be served.
     let listeners = Listeners::open(&config.stream).await?;
+    let door = match &config.metrics.listen {
+        Some(address) => Some(Door::open(address, &config.stream).await?),
+        None => None,
+    };
     let state = State::open(&config.sensor.state)?;
     let policy = pipeline::policy(&config, args.common.all).map_err(Failure::config)?;
     let everybody = policy.wants_everybody();
@@ -82,18 +89,15 @@ async fn daemon(config: Config, read: (ConfigFile, Config), args: &RunArgs) -> R
             }
         }
     }
-    let hub = Arc::new(Hub::new(
-        config.stream.subscriber_queue_bytes as usize,
-        config.stream.max_subscribers as usize,
-        origin(&config, &state),
-    ));
+    let outlets = outlets(&config, &state)?;
+    let hub = Arc::clone(&outlets.hub);
     let recorder = args.record.as_deref().map(Recorder::create).transpose();
     let recorder = recorder.map_err(|error| {
         Failure::unavailable(format!(
             "the recording cannot be made ({error}); give another file with --record"
         ))
     })?;
-    let pipeline = Pipeline::start(&config, policy, kernel, state, Arc::clone(&hub), recorder)?;
+    let pipeline = Pipeline::start(&config, policy, kernel, state, outlets, recorder)?;
     tracing::info!(
         socket = %config.stream.socket.display(),
         epoch = pipeline.status.state.epoch,
@@ -105,6 +109,8 @@ async fn daemon(config: Config, read: (ConfigFile, Config), args: &RunArgs) -> R
     let reloader =
         Reloader::new(file, Running { written, everybody }, args.common.all, Arc::clone(&pipeline.status));
     let reloads = tokio::spawn(reloader.run(hangup));
+    let metrics = Metrics::new(Arc::clone(&pipeline.status), Arc::clone(&hub));
+    let metrics = door.map(|door| tokio::spawn(metrics.serve(door)));
     tell_systemd(NotifyState::Ready);
 
     let (stop, stopped) = watch::channel(false);
@@ -117,6 +123,9 @@ async fn daemon(config: Config, read: (ConfigFile, Config), args: &RunArgs) -> R
         tokio::spawn(stream::serve(listeners, Arc::clone(&hub), Arc::clone(&pipeline.status), shutdown));
     let server = stop_signal(server, &mut termination).await;
     reloads.abort();
+    if let Some(metrics) = &metrics {
+        metrics.abort();
+    }
     tell_systemd(NotifyState::Stopping);
     let _ = stop.send(true);
     // Reading out the rings and sending the rest takes other threads' time.
@@ -130,6 +139,25 @@ async fn daemon(config: Config, read: (ConfigFile, Config), args: &RunArgs) -> R
         }
         Ended::ByItself(error) => Err(error),
     }
+}
+
+/// Where events go: to subscribers, and into the spool.
+fn outlets(config: &Config, state: &State) -> Result<Outlets, Failure> {
+    let origin = origin(config, state);
+    let hub = Arc::new(Hub::new(
+        config.stream.subscriber_queue_bytes as usize,
+        config.stream.max_subscribers as usize,
+        &origin,
+    ));
+    let Some(settings) = config.spool.settings() else { return Ok(Outlets::live(hub)) };
+    let directory = config.sensor.state.join("spool");
+    let (spool, unclean) = Spool::open(Machine, &directory, settings, &origin).map_err(|error| {
+        let directory = directory.display();
+        Failure::unavailable(format!(
+            "the spool in {directory} cannot be used ({error}); mend that, or switch it off with `spool.enabled = false`"
+        ))
+    })?;
+    Ok(Outlets { hub, spool: Some(spool), unclean })
 }
 
 /// Tells the service manager, if one asked for it.

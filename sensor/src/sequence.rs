@@ -64,6 +64,8 @@ pub fn lane_of(event_type: EventType) -> Lane {
         | EventType::AccountSwitch
         | EventType::Gap
         | EventType::Status
+        | EventType::Heartbeat
+        | EventType::Silence
         | EventType::Unspecified => Lane::Process,
     }
 }

@@ -2,11 +2,12 @@
 
 use std::{
     fs::{self, File, OpenOptions, Permissions},
-    io::{self, Write as _},
+    io,
     os::unix::fs::PermissionsExt as _,
     path::{Path, PathBuf},
 };
 
+use activity_segments::{Machine, replace};
 use rustix::fs::{FlockOperation, flock};
 use thiserror::Error;
 
@@ -64,7 +65,7 @@ impl State {
             Err(error) => return Err(failed(&epoch_file)(error)),
         };
         let epoch = last.saturating_add(1);
-        write_durably(&epoch_file, &format!("{epoch}\n")).map_err(failed(&epoch_file))?;
+        replace(&Machine, &epoch_file, format!("{epoch}\n").as_bytes()).map_err(failed(&epoch_file))?;
         Ok(Self { sensor_id, boot_id: boot_id(), epoch, _lock: Some(lock) })
     }
 
@@ -101,7 +102,7 @@ fn sensor_id(path: &Path) -> io::Result<String> {
         Err(error) => return Err(error),
     }
     let id = random_id()?;
-    write_durably(path, &format!("{id} {machine}\n"))?;
+    replace(&Machine, path, format!("{id} {machine}\n").as_bytes())?;
     Ok(id)
 }
 
@@ -111,19 +112,6 @@ fn random_id() -> io::Result<String> {
 
 fn boot_id() -> String {
     fs::read_to_string("/proc/sys/kernel/random/boot_id").unwrap_or_default().trim().to_owned()
-}
-
-/// Replaces a file so that after a crash it has either content whole.
-fn write_durably(path: &Path, text: &str) -> io::Result<()> {
-    let next = path.with_extension("next");
-    let mut file = File::create(&next)?;
-    file.write_all(text.as_bytes())?;
-    file.sync_all()?;
-    fs::rename(&next, path)?;
-    match path.parent() {
-        Some(directory) => File::open(directory)?.sync_all(),
-        None => Ok(()),
-    }
 }
 
 #[cfg(test)]

@@ -10,6 +10,7 @@ use prost_types::Timestamp;
 use sensor_types::{act::Act, counters::Counters};
 
 use crate::{
+    conservation::{Alive, ByType},
     policy::InForce,
     sequence::{event_type_of, lane_of},
     source::{
@@ -17,6 +18,7 @@ use crate::{
         load::{HookState, object_sha256},
         skipped::{self, Skipped},
     },
+    spool::Spool,
     state::State,
 };
 
@@ -36,23 +38,25 @@ type AllCounters = [Counters; Act::ALL.len()];
 #[derive(Debug, Default)]
 pub struct PipelineStats {
     /// Records of the wrong form.
-    pub rejected: AtomicU64,
+    pub rejected: ByType,
     /// Records for the process table only.
-    pub internal: AtomicU64,
+    pub internal: ByType,
     /// Events left out by policy.
-    pub filtered: AtomicU64,
+    pub filtered: ByType,
     /// Events given a number.
-    pub published: AtomicU64,
+    pub published: ByType,
     /// Arguments replaced.
     pub redacted: AtomicU64,
     /// Processes in the table.
     pub processes: AtomicU64,
     /// Of the published, those that no record stands behind.
-    pub own: AtomicU64,
+    pub own: ByType,
     /// Events that tell how often others were repeated.
-    pub totals: AtomicU64,
+    pub totals: ByType,
     /// Records left unread for the sake of the limit of processor time.
-    pub shed: AtomicU64,
+    pub shed: ByType,
+    /// Records taken from the rings that wait for their turn.
+    pub in_flight: AtomicU64,
     /// Published events that name nobody, by [`v1::Reason`].
     pub unattributed: [AtomicU64; REASONS],
     /// Last number in the process lane.
@@ -87,6 +91,10 @@ pub struct SensorStatus {
     pub pipeline: PipelineStats,
     /// Who is on, as of a moment ago.
     pub sessions: Mutex<Vec<v1::SessionState>>,
+    /// What is kept on disk.
+    pub spool: Option<Arc<Spool>>,
+    /// That it is at work.
+    pub alive: Alive,
     /// Sizes of the process ring and the file ring.
     pub ring_bytes: (u64, u64),
 }
@@ -107,7 +115,7 @@ impl SensorStatus {
             not_covered: ways,
             version: env!("CARGO_PKG_VERSION").to_owned(),
             kernel: rustix::system::uname().release().to_string_lossy().into_owned(),
-            object_sha256: object_sha256(),
+            object_sha256: object_sha256().to_owned(),
             records_all: self.record_all,
             policy_version: policy.policy.version().to_owned(),
             policy_since: Some(policy.since),
@@ -143,17 +151,17 @@ impl SensorStatus {
     pub fn pipeline(&self) -> PipelineCounters {
         let policy = self.policy.standing().policy;
         PipelineCounters {
-            rejected: self.pipeline.rejected.load(Relaxed),
-            internal: self.pipeline.internal.load(Relaxed),
-            filtered: self.pipeline.filtered.load(Relaxed),
-            published: self.pipeline.published.load(Relaxed),
+            rejected: self.pipeline.rejected.total(),
+            internal: self.pipeline.internal.total(),
+            filtered: self.pipeline.filtered.total(),
+            published: self.pipeline.published.total(),
             redacted: self.pipeline.redacted.load(Relaxed),
             processes: self.pipeline.processes.load(Relaxed),
             filtered_by: policy.filtered_by(),
             unattributed: self.unattributed(),
-            own: self.pipeline.own.load(Relaxed),
-            totals: self.pipeline.totals.load(Relaxed),
-            shed: self.pipeline.shed.load(Relaxed),
+            own: self.pipeline.own.total(),
+            totals: self.pipeline.totals.total(),
+            shed: self.pipeline.shed.total(),
             rules: policy.rule_counts(),
             unmatched: policy.unmatched(),
         }

@@ -1,6 +1,6 @@
 //! Short ways into an event.
 
-use activity_proto::v1::{Connect, Event, Exec, Exit, Open, Process, event::Payload};
+use activity_proto::v1::{Connect, Event, Exec, Exit, Heartbeat, Open, Process, event::Payload};
 
 /// What tests ask of an event.
 pub trait EventExt {
@@ -12,6 +12,8 @@ pub trait EventExt {
     fn exec(&self) -> Option<&Exec>;
     /// The process end, if it is one.
     fn exit(&self) -> Option<&Exit>;
+    /// The heartbeat, if it is one.
+    fn heartbeat(&self) -> Option<&Heartbeat>;
     /// The process; an empty one where there is none.
     fn who(&self) -> Process;
     /// The path of an open; empty for anything else.
@@ -53,6 +55,13 @@ impl EventExt for Event {
     fn exit(&self) -> Option<&Exit> {
         match &self.payload {
             Some(Payload::Exit(exit)) => Some(exit),
+            _ => None,
+        }
+    }
+
+    fn heartbeat(&self) -> Option<&Heartbeat> {
+        match &self.payload {
+            Some(Payload::Heartbeat(heartbeat)) => Some(heartbeat),
             _ => None,
         }
     }

@@ -7,6 +7,7 @@
 #![expect(clippy::expect_used, clippy::panic, reason = "a test fails by panicking")]
 
 mod act;
+mod consume;
 mod control;
 mod event;
 mod machine;
@@ -19,6 +20,7 @@ mod watch;
 use std::time::Duration;
 
 pub use act::{Person, own_directories, own_mounts, session_id};
+pub use consume::Consumer;
 pub use control::{Control, Seen};
 pub use event::EventExt;
 pub use machine::{Machine, skip};

@@ -55,9 +55,10 @@ const COLLECTOR: &str = "needs the collector, which guests do not have";
 
 /// Tests that need more than a guest of `cargo xtask vm` has, which says that it
 /// is one with `ACTIVITY_TEST_GUEST`.
-const NOT_IN_GUESTS: [(&str, &str); 2] = [
+const NOT_IN_GUESTS: [(&str, &str); 3] = [
     ("acceptance::what_a_person_does_is_answered_by_sql_within_a_second", COLLECTOR),
     ("privacy::passwords_are_tokens_in_the_store", COLLECTOR),
+    ("silence::a_sensor_that_falls_silent_is_told_within_ten_seconds_and_so_is_its_return", COLLECTOR),
 ];
 
 fn absent_in_guest(test: &str) -> Option<&'static str> {

@@ -24,6 +24,7 @@ pub struct Sensor {
     /// Its process.
     pub program: Program,
     directory: TempDir,
+    arguments: Vec<String>,
 }
 
 impl Sensor {
@@ -49,18 +50,23 @@ impl Sensor {
         // What keeps others out has to be the socket, not its directory.
         fs::set_permissions(directory.path(), fs::Permissions::from_mode(0o755))
             .expect("one's own directory");
-        let file = directory.path().join("config.toml");
-        fs::write(&file, config_for_here(config)).expect("one's own directory");
-        let mut command = Command::new(program::sensor());
-        command.arg("run").arg("--config").arg(&file).args(arguments);
-        command.arg("--state").arg(directory.path().join("state"));
-        command.arg("--socket").arg(directory.path().join("socket"));
-        if let Some(plan) = plan(arguments) {
-            command.arg("--plan").arg(plan);
-        }
-        let mut sensor = Self { program: Program::start(&mut command), directory };
+        fs::write(directory.path().join("config.toml"), config_for_here(config))
+            .expect("one's own directory");
+        let arguments: Vec<String> = arguments.iter().map(|argument| (*argument).to_owned()).collect();
+        let program = Program::start(&mut command(directory.path(), &arguments));
+        let mut sensor = Self { program, directory, arguments };
         sensor.await_answer();
         sensor
+    }
+
+    /// Starts it again after its end, with the same state; returns when it records.
+    ///
+    /// # Panics
+    /// When it has not ended, ends again, or does not answer in time.
+    pub fn start_again(&mut self) {
+        assert!(self.program.ended().is_some(), "the sensor still runs");
+        self.program = Program::start(&mut command(self.directory.path(), &self.arguments));
+        self.await_answer();
     }
 
     fn await_answer(&mut self) {
@@ -129,18 +135,18 @@ impl Sensor {
         Subscription::open(&self.socket(), Filter { types: vec![event_type.into()], ..Filter::default() })
     }
 
-    /// Waits until this process subscribes.
+    /// Waits until this process subscribes, or consumes.
     ///
     /// # Panics
     /// When it does not in time.
     pub fn await_subscriber(&self, pid: u32) {
         let peer = format!("pid {pid} ");
         crate::eventually("the process subscribes", || {
-            self.status()
-                .subscribers
-                .iter()
-                .any(|subscriber| subscriber.peer.starts_with(&peer))
-                .then_some(())
+            let status = self.status();
+            let consumers = status.spool.map(|spool| spool.consumers).unwrap_or_default();
+            let peers = status.subscribers.into_iter().map(|subscriber| subscriber.peer);
+            let mut peers = peers.chain(consumers.into_iter().map(|consumer| consumer.peer));
+            peers.any(|known| known.starts_with(&peer)).then_some(())
         });
     }
 
@@ -166,6 +172,18 @@ impl Sensor {
     }
 }
 
+/// The daemon with a configuration, a state and a socket in a directory.
+fn command(directory: &Path, arguments: &[String]) -> Command {
+    let mut command = Command::new(program::sensor());
+    command.arg("run").arg("--config").arg(directory.join("config.toml")).args(arguments);
+    command.arg("--state").arg(directory.join("state"));
+    command.arg("--socket").arg(directory.join("socket"));
+    if let Some(plan) = plan(arguments) {
+        command.arg("--plan").arg(plan);
+    }
+    command
+}
+
 /// In guests, kernel programs take half a minute to verify; most tests are about
 /// none of these. A configuration with a table of hooks is left as it is.
 fn config_for_here(config: &str) -> String {
@@ -182,7 +200,7 @@ fn config_for_here(config: &str) -> String {
 
 /// The plan that this run of the tests is about: `ACTIVITY_TEST_PLAN`, unless a
 /// test wants one of its own.
-fn plan(arguments: &[&str]) -> Option<OsString> {
+fn plan(arguments: &[String]) -> Option<OsString> {
     let chosen = arguments.iter().any(|argument| argument.starts_with("--plan"));
     std::env::var_os("ACTIVITY_TEST_PLAN").filter(|_| !chosen)
 }

@@ -6,6 +6,7 @@ use std::{
     os::unix::process::CommandExt as _,
     path::{Path, PathBuf},
     process::{Child, ChildStdin, ChildStdout, Command, ExitStatus, Stdio},
+    thread,
 };
 
 use anyhow::Context;
@@ -15,6 +16,11 @@ use rustix::{
         Pid, Signal, getpid, getppid, kill_process, kill_process_group, set_parent_process_death_signal,
         setsid,
     },
+};
+
+use signal_hook::{
+    consts::{SIGHUP, SIGINT, SIGTERM},
+    iterator::{Handle, Signals},
 };
 
 use crate::exit::Result;
@@ -94,6 +100,39 @@ fn leave_session() -> io::Result<()> {
         let _ = rustix::io::write(&file, b"4294967295");
     }
     Ok(())
+}
+
+/// Makes a program nobody's doing, as [`detached`] does; what it says goes where our
+/// own words go.
+pub fn nobodys(command: &mut Command) -> &mut Command {
+    tied(command, leave_session)
+}
+
+/// While this is there, Ctrl-C and its like end a program in a session of its own with
+/// all that it started, and then us: the terminal does not reach it any more.
+pub struct EndsWithUs(Handle);
+
+impl EndsWithUs {
+    /// For a program that has just been started.
+    pub fn new(child: &Child) -> Result<Self> {
+        let leader =
+            i32::try_from(child.id()).ok().and_then(Pid::from_raw).context("a process has a number")?;
+        let mut signals = Signals::new([SIGINT, SIGTERM, SIGHUP])?;
+        let handle = signals.handle();
+        thread::spawn(move || {
+            if let Some(signal) = signals.forever().next() {
+                let _ = kill_process_group(leader, Signal::TERM);
+                std::process::exit(128 + signal);
+            }
+        });
+        Ok(Self(handle))
+    }
+}
+
+impl Drop for EndsWithUs {
+    fn drop(&mut self) {
+        self.0.close();
+    }
 }
 
 impl Running {

@@ -104,8 +104,8 @@ fn dispatch(verb: Verb) -> Result {
     if matches!(verb, Verb::Run) {
         run::permitted()?;
     }
-    if matches!(verb, Verb::Bench(_)) {
-        bench::permitted()?;
+    if let Verb::Bench(arguments) = &verb {
+        bench::permitted(arguments)?;
     }
     let ready = setup::run()?;
     match verb {

@@ -19,6 +19,7 @@ use std::{
 use anyhow::Context;
 
 use crate::{
+    background::{EndsWithUs, nobodys},
     build::{Profile, finish, shown},
     checkout::cargo,
     exit::{self, Result, failure},
@@ -87,8 +88,14 @@ fn tests(long: bool, tally: &mut Tally) -> Result {
         command.env("ACTIVITY_TEST_LONG", "1").args(["--", "--include-ignored"]);
     }
     let call = shown(&command);
-    let mut child =
-        command.stdout(Stdio::piped()).spawn().with_context(|| format!("{call} does not start"))?;
+    // Whoever runs the tests is a person with a terminal; what the tests' own programs
+    // do must not be that person's doing, which a sensor records.
+    let mut child = nobodys(&mut command)
+        .stdin(Stdio::null())
+        .stdout(Stdio::piped())
+        .spawn()
+        .with_context(|| format!("{call} does not start"))?;
+    let _ends = EndsWithUs::new(&child)?;
     let before = tally.failed.len();
     if let Some(output) = child.stdout.take() {
         for line in BufReader::new(output).split(b'\n') {

@@ -1,6 +1,8 @@
 //! The whole way from a sensor's socket to an answer, with a real gRPC server
 //! in place of a sensor.
 
+mod tls;
+
 use std::{
     collections::VecDeque,
     path::Path,
@@ -10,18 +12,18 @@ use std::{
 };
 
 use activity_proto::{
-    EncodedEvents,
+    EncodedBatch, EncodedEvents,
     server::sensor_service_server::{SensorService, SensorServiceServer},
     v1::{
-        Event, EventId, GetStatusRequest, GetStatusResponse, Lane, ListSessionsRequest, ListSessionsResponse,
-        SubscribeRequest,
+        ConsumeRequest, Event, EventId, GetStatusRequest, GetStatusResponse, Lane, ListSessionsRequest,
+        ListSessionsResponse, SubscribeRequest,
     },
 };
 use datafusion::{arrow::util::display::array_value_to_string, prelude::SessionContext};
 use futures::{Stream, StreamExt as _, stream};
 use tokio::{net::UnixListener, sync::oneshot, time::Instant};
 use tokio_stream::wrappers::UnixListenerStream;
-use tonic::{Request, Response, Status, transport::Server};
+use tonic::{Request, Response, Status, Streaming, transport::Server};
 
 use super::*;
 use crate::{
@@ -53,8 +55,18 @@ impl SensorService for Script {
         }))
     }
 
-    async fn get_status(&self, _: Request<GetStatusRequest>) -> Result<Response<GetStatusResponse>, Status> {
+    type ConsumeStream = Pin<Box<dyn Stream<Item = Result<EncodedBatch, Status>> + Send>>;
+
+    async fn consume(
+        &self,
+        _: Request<Streaming<ConsumeRequest>>,
+    ) -> Result<Response<Self::ConsumeStream>, Status> {
         Err(Status::unimplemented("not asked for"))
+    }
+
+    /// Without a spool: what nobody is there for is lost.
+    async fn get_status(&self, _: Request<GetStatusRequest>) -> Result<Response<GetStatusResponse>, Status> {
+        Ok(Response::new(GetStatusResponse::default()))
     }
 
     async fn list_sessions(
@@ -71,10 +83,14 @@ fn event(sequence: u64) -> Event {
     Event { id: Some(id), ..Event::default() }
 }
 
-fn serve(socket: &Path, script: &[&[u64]]) {
-    let script = Script(Mutex::new(script.iter().map(|sequences| sequences.to_vec()).collect()));
+fn script(script: &[&[u64]]) -> SensorServiceServer<Script> {
+    let sequences = script.iter().map(|sequences| sequences.to_vec());
+    SensorServiceServer::new(Script(Mutex::new(sequences.collect())))
+}
+
+fn serve(socket: &Path, sequences: &[&[u64]]) {
     let incoming = UnixListenerStream::new(UnixListener::bind(socket).unwrap());
-    let server = Server::builder().add_service(SensorServiceServer::new(script));
+    let server = Server::builder().add_service(script(sequences));
     tokio::spawn(server.serve_with_incoming(incoming));
 }
 
@@ -83,6 +99,7 @@ fn config(directory: &Path) -> Config {
         sensors: vec![Address::Unix(directory.join("sensor.sock").to_str().unwrap().into())],
         store: Layout::new(directory.join("store").to_str().unwrap()).unwrap(),
         roll: RollSettings { bytes: 1 << 20, age: Duration::from_secs(60) },
+        tls: None,
     }
 }
 

@@ -2,6 +2,8 @@
 //!
 //! ```text
 //! lock                                            held by the one who writes
+//! name                                            under which sensors know the store
+//! sensors.json                                    who was heard when, see `silence`
 //! log/NUMBER-DAY-MARKER.log                       segments, see `log.rs`
 //! events/day=YYYY-MM-DD/NUMBER_FROM_TO.parquet    what became of a segment
 //! events/day=YYYY-MM-DD/.NUMBER.tmp               one that is being made
@@ -78,6 +80,25 @@ impl Layout {
     /// The file that is locked by the one who writes.
     pub fn lock(&self) -> PathBuf {
         self.root.join("lock")
+    }
+
+    /// The name under which sensors remember what this store has; made with the store.
+    pub fn name(&self) -> Result<String, StoreError> {
+        let path = self.root.join("name");
+        match fs::read_to_string(&path) {
+            Ok(name) => return Ok(name.trim().to_owned()),
+            Err(error) if error.kind() == io::ErrorKind::NotFound => {}
+            Err(source) => return Err(StoreError::file("read", &path, source)),
+        }
+        let failed = |source| StoreError::file("write", &path, source);
+        let name = format!("collector-{:016x}", getrandom::u64().map_err(|error| failed(error.into()))?);
+        activity_segments::replace(&activity_segments::Machine, &path, name.as_bytes()).map_err(failed)?;
+        Ok(name)
+    }
+
+    /// The file of what is remembered of sensors.
+    pub fn sensors(&self) -> PathBuf {
+        self.root.join("sensors.json")
     }
 
     /// The directory of segments.

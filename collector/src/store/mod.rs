@@ -103,6 +103,9 @@ pub struct Store {
     first_event: Option<Instant>,
     /// When the first event came that is not durable yet.
     first_unsynced: Option<Instant>,
+    /// Appends so far, and how many of them are durable.
+    appended: u64,
+    durable: u64,
     roller: Roller,
     _lock: File,
 }
@@ -124,7 +127,17 @@ impl Store {
         let writer = begin_segment(&layout, number, replay.cursors())?;
         let roller = Roller::start(layout.clone(), number)
             .map_err(|source| StoreError::file("start the thread that rolls", layout.root(), source))?;
-        Ok(Self { layout, settings, writer, first_event: None, first_unsynced: None, roller, _lock: lock })
+        Ok(Self {
+            layout,
+            settings,
+            writer,
+            first_event: None,
+            first_unsynced: None,
+            appended: 0,
+            durable: 0,
+            roller,
+            _lock: lock,
+        })
     }
 
     /// Appends events, encoded, in their order. On failure none is stored.
@@ -134,6 +147,7 @@ impl Store {
         let result = self.writer.append(&record);
         result.map_err(|source| StoreError::file("write to the log in", &self.layout.log(), source))?;
         let now = Instant::now();
+        self.appended += 1;
         self.first_event.get_or_insert(now);
         self.first_unsynced.get_or_insert(now);
         Ok(())
@@ -176,7 +190,18 @@ impl Store {
         let result = self.writer.sync();
         result.map_err(|source| StoreError::file("make durable the log in", &self.layout.log(), source))?;
         self.first_unsynced = None;
+        self.durable = self.appended;
         Ok(())
+    }
+
+    /// Appends since it was opened.
+    pub fn appended(&self) -> u64 {
+        self.appended
+    }
+
+    /// How many of these are durable.
+    pub fn durable(&self) -> u64 {
+        self.durable
     }
 }
 
@@ -212,7 +237,9 @@ fn replay_segment(layout: &Layout, segment: Segment, replay: &mut dyn Replay) ->
         );
     }
     scan.records.into_iter().for_each(|record| replay.record(record));
-    Ok(())
+    // What was killed may not have made it durable, and from here on it counts as such.
+    let synced = File::open(&path).and_then(|file| file.sync_data());
+    synced.map_err(|source| StoreError::file("make durable", &path, source))
 }
 
 /// A new segment that tells what has been received, durable before the one

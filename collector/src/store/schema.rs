@@ -11,12 +11,15 @@ use std::{borrow::Cow, sync::Arc};
 
 use activity_proto::{
     json::{errno_name, escape_bytes},
-    v1::{Access, Confidence, Family, GapReason, Lane, Method, PathSource, Protocol, Reason},
+    v1::{
+        Access, Confidence, Family, GapReason, Heartbeat, Lane, Method, PathSource, Protocol, Reason,
+        SilenceReason,
+    },
 };
 use datafusion::arrow::{
     array::{
-        ArrayRef, BinaryArray, BooleanArray, ListBuilder, RecordBatch, StringArray, StringBuilder,
-        TimestampNanosecondArray, UInt32Array, UInt64Array,
+        ArrayRef, BinaryArray, BooleanArray, Int64Array, ListBuilder, RecordBatch, StringArray,
+        StringBuilder, TimestampNanosecondArray, UInt32Array, UInt64Array,
     },
     datatypes::{DataType, Field, Schema, SchemaRef, TimeUnit},
     error::ArrowError,
@@ -59,12 +62,13 @@ enum Get {
     Texts(for<'a> fn(&'a Row) -> Texts<'a>),
     U32(fn(&Row) -> Option<u32>),
     U64(fn(&Row) -> Option<u64>),
+    I64(fn(&Row) -> Option<i64>),
     Bool(fn(&Row) -> Option<bool>),
     Time(fn(&Row) -> Option<i64>),
     Bytes(fn(&Row) -> &[u8]),
 }
 
-use Get::{Bool, Text, Texts as List, Time, U32, U64};
+use Get::{Bool, I64, Text, Texts as List, Time, U32, U64};
 
 /// Every column, in the order of `SELECT *`. Files of an older build lack
 /// those that were added since and read as NULL there.
@@ -151,6 +155,10 @@ const COLUMNS: &[(&str, Get)] = &[
     ("gap_from", U64(|row| Some(row.gap()?.from_sequence))),
     ("gap_to", U64(|row| Some(row.gap()?.to_sequence))),
     ("gap_counts", Text(|row| row.gap_counts().map(Cow::Owned))),
+    ("silence_reason", Text(|row| name(row.silence()?.reason, SilenceReason::short_name))),
+    ("silence_since", Time(|row| row::nanoseconds(row.silence()?.since.as_ref()))),
+    ("silence_ended", Time(|row| row::nanoseconds(row.silence()?.ended.as_ref()))),
+    ("conservation_error", I64(|row| row.heartbeat().map(Heartbeat::conservation_error))),
     ("sensor_id", Text(|row| text(row.id()?.sensor_id.as_bytes()))),
     ("boot_id", Text(|row| text(row.id()?.boot_id.as_bytes()))),
     ("epoch", U64(|row| Some(row.id()?.epoch))),
@@ -167,6 +175,7 @@ impl Get {
             Self::Texts(_) => DataType::new_list(DataType::Utf8, true),
             Self::U32(_) => DataType::UInt32,
             Self::U64(_) => DataType::UInt64,
+            Self::I64(_) => DataType::Int64,
             Self::Bool(_) => DataType::Boolean,
             Self::Time(_) => DataType::Timestamp(TimeUnit::Nanosecond, Some("UTC".into())),
             Self::Bytes(_) => DataType::Binary,
@@ -179,6 +188,7 @@ impl Get {
             Self::Texts(get) => list(rows.iter().map(get)),
             Self::U32(get) => Arc::new(rows.iter().map(get).collect::<UInt32Array>()),
             Self::U64(get) => Arc::new(rows.iter().map(get).collect::<UInt64Array>()),
+            Self::I64(get) => Arc::new(rows.iter().map(get).collect::<Int64Array>()),
             Self::Bool(get) => Arc::new(rows.iter().map(get).collect::<BooleanArray>()),
             Self::Time(get) => {
                 Arc::new(rows.iter().map(get).collect::<TimestampNanosecondArray>().with_timezone("UTC"))

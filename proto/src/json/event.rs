@@ -72,6 +72,8 @@ impl Serialize for Event {
                 Some(Payload::SessionEnd(end)) => object.put("sessionEnd", end),
                 Some(Payload::LoginFailed(failed)) => object.put("loginFailed", failed),
                 Some(Payload::AccountSwitch(switch)) => object.put("accountSwitch", switch),
+                Some(Payload::Heartbeat(heartbeat)) => object.put("heartbeat", heartbeat),
+                Some(Payload::Silence(silence)) => object.put("silence", silence),
                 None => Ok(()),
             }
         })

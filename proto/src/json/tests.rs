@@ -224,6 +224,7 @@ fn a_gap_counts_by_type() {
                 TypeCount { r#type: EventType::Open.into(), count: 123 },
                 TypeCount { r#type: 99, count: 1 },
             ],
+            epoch: Some(3),
         })),
         ..Event::default()
     };

@@ -2,6 +2,7 @@
 
 #![expect(clippy::unwrap_used, reason = "a test")]
 
+mod alive;
 mod people;
 
 use std::collections::BTreeSet;
@@ -17,6 +18,7 @@ use activity_proto::{
         TamperObject, TypeCount, Unlink, event::Payload,
     },
 };
+use alive::alive;
 use people::{people, session};
 use serde_json::Value;
 
@@ -314,6 +316,7 @@ fn of_the_sensor() -> Vec<Event> {
             to_sequence: 42,
             reason: GapReason::RingFull.into(),
             counts: vec![TypeCount { r#type: EventType::Open.into(), count: 123 }],
+            epoch: None,
         })),
         own(Payload::Status(Status {
             plan: "trampoline".into(),
@@ -355,7 +358,7 @@ fn documented() -> Vec<Value> {
 #[test]
 fn every_example_is_what_the_serializer_writes() {
     let written: Vec<Value> =
-        [vec![whole()], files(), processes_and_sockets(), powers(), people(), of_the_sensor()]
+        [vec![whole()], files(), processes_and_sockets(), powers(), people(), of_the_sensor(), alive()]
             .concat()
             .iter()
             .map(to_json)

@@ -7,10 +7,13 @@
 
 mod error;
 mod hooks;
+mod metrics;
 mod policy;
 mod read;
 mod redaction;
 mod rules;
+mod spool;
+mod tls;
 mod values;
 
 use std::{
@@ -26,9 +29,12 @@ use crate::{logins::LoginsConfig, policy::Fault};
 
 pub use error::{ConfigError, Problem};
 pub use hooks::HooksConfig;
+pub use metrics::{MetricsAddress, MetricsConfig};
 pub use policy::{PolicyConfig, Scope};
 pub use redaction::RedactionConfig;
 pub use rules::{ActionName, RuleConfig, Words};
+pub use spool::SpoolConfig;
+pub use tls::TlsConfig;
 pub use values::{SocketMode, fault_of_patterns};
 
 /// The file that is read when none is named.
@@ -42,6 +48,7 @@ const KEYS: &[&str] = &[
     "sensor.state",
     "sensor.host",
     "sensor.cpu_limit",
+    "sensor.heartbeat",
     "hooks.exec",
     "hooks.open",
     "hooks.connect",
@@ -105,9 +112,21 @@ const KEYS: &[&str] = &[
     "stream.mode",
     "stream.tcp",
     "stream.plain_text",
+    "stream.tls.certificate",
+    "stream.tls.key",
+    "stream.tls.authority",
+    "stream.tls.revoked",
+    "stream.tls.max_connection_age",
     "stream.subscriber_queue_bytes",
     "stream.max_subscribers",
+    "spool.enabled",
+    "spool.process_bytes",
+    "spool.file_bytes",
+    "spool.max_age_hours",
+    "spool.sync_ms",
+    "spool.when_full",
     "log.level",
+    "metrics.listen",
 ];
 
 /// The whole configuration.
@@ -126,12 +145,13 @@ pub struct Config {
     pub sessions: SessionsConfig,
     /// The gRPC service.
     pub stream: StreamConfig,
+    /// The stream on disk.
+    pub spool: SpoolConfig,
     /// The sensor's own log.
     pub log: LogConfig,
     /// Has no keys yet.
-    pub spool: Reserved,
-    /// Has no keys yet.
-    pub metrics: Reserved,
+    /// Counts for a monitoring system.
+    pub metrics: MetricsConfig,
 }
 
 /// `[sensor]`
@@ -148,6 +168,9 @@ pub struct SensorConfig {
     /// left out, counted.
     #[serde(deserialize_with = "values::percent")]
     pub cpu_limit: Option<u32>,
+    /// Seconds between two heartbeats.
+    #[serde(deserialize_with = "values::heartbeat")]
+    pub heartbeat: u32,
 }
 
 /// `[sessions]`
@@ -191,11 +214,13 @@ pub struct StreamConfig {
     pub group: String,
     /// Permission bits of the socket.
     pub mode: SocketMode,
-    /// Loopback address to listen on as well; needs `plain_text`.
-    #[serde(deserialize_with = "values::loopback")]
+    /// Address to listen on as well; needs `tls`, or `plain_text` and to be loopback.
+    #[serde(deserialize_with = "values::address")]
     pub tcp: Option<SocketAddr>,
     /// Consent to `tcp` without encryption and without a check of the peer.
     pub plain_text: bool,
+    /// Who may connect to `tcp`, encrypted.
+    pub tls: Option<TlsConfig>,
     /// Encoded events that may wait for one subscriber.
     #[serde(deserialize_with = "values::queue_bytes")]
     pub subscriber_queue_bytes: u32,
@@ -238,13 +263,9 @@ impl LogLevel {
     }
 }
 
-/// A table that may be written down but has no keys yet.
-#[derive(Clone, Debug, Default, PartialEq, Deserialize)]
-pub struct Reserved {}
-
 impl Default for SensorConfig {
     fn default() -> Self {
-        Self { state: "/var/lib/activity-sensor".into(), host: None, cpu_limit: None }
+        Self { state: "/var/lib/activity-sensor".into(), host: None, cpu_limit: None, heartbeat: 5 }
     }
 }
 
@@ -256,6 +277,7 @@ impl Default for StreamConfig {
             mode: SocketMode::default(),
             tcp: None,
             plain_text: false,
+            tls: None,
             subscriber_queue_bytes: 64 * 1024 * 1024,
             max_subscribers: 32,
         }
@@ -289,12 +311,10 @@ impl Config {
     #[must_use]
     pub fn check(&self) -> Vec<Conflict> {
         let mut conflicts = Vec::new();
-        if self.stream.tcp.is_some() && !self.stream.plain_text {
-            conflicts.push(Conflict::at(
-                ["stream", "tcp"],
-                "is not encrypted and does not check who connects; set `stream.plain_text = true` as well \
-                 if every user of this machine may read the stream, or remove it",
-            ));
+        conflicts.extend(self.stream.conflict());
+        if self.metrics.listen == Some(MetricsAddress::Unix(self.stream.socket.clone())) {
+            let message = "is `stream.socket` as well; give one of them another path";
+            conflicts.push(Conflict::at(["metrics", "listen"], message));
         }
         if !self.hooks.any() {
             let message = "switches every hook off, so nothing would be recorded; leave one on";

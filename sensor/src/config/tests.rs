@@ -40,7 +40,10 @@ fn the_default_file_says_what_the_defaults_are() {
     assert_eq!(written.sensor.host.take().as_deref(), Some("web-1.example.org"));
     assert_eq!(written.sensor.cpu_limit.take(), Some(25));
     assert_eq!(written.stream.tcp.take(), Some("127.0.0.1:50051".parse().unwrap()));
+    let metrics = MetricsAddress::Tcp("127.0.0.1:9464".parse().unwrap());
+    assert_eq!(written.metrics.listen.take(), Some(metrics));
     assert!(std::mem::take(&mut written.stream.plain_text));
+    assert_eq!(written.stream.tls.take().map(|tls| tls.max_connection_age), Some(3600));
     assert_eq!(std::mem::take(&mut written.redaction.rules).len(), 1);
     assert_eq!(std::mem::take(&mut written.policy.rules).len(), 4);
     assert_eq!(written, Config::default());
@@ -56,7 +59,9 @@ fn every_key_is_in_the_default_file_and_in_the_reference() {
                 value.as_array().into_iter().flatten().filter_map(toml::Value::as_table).collect();
             let inner = elements.iter().flat_map(|element| element.keys());
             written.extend(inner.map(|inner| format!("{table}.{key}.{inner}")));
-            if elements.is_empty() {
+            let within = value.as_table().into_iter().flatten();
+            written.extend(within.map(|(inner, _)| format!("{table}.{key}.{inner}")));
+            if elements.is_empty() && !value.is_table() {
                 written.insert(format!("{table}.{key}"));
             }
         }
@@ -88,8 +93,10 @@ fn an_unknown_key_is_named_with_its_line_and_the_nearest_known_one() {
         ["config.toml:3: unknown key `redaction.rules.patern`; did you mean `redaction.rules.pattern`?"]
     );
     assert_eq!(
-        problems("[spool]\nzzz = 1\n"),
-        ["config.toml:2: unknown key `spool.zzz`; remove it, or see the default file for the keys there are"]
+        problems("[metrics]\nzzz = 1\n"),
+        [
+            "config.toml:2: unknown key `metrics.zzz`; remove it, or see the default file for the keys there are"
+        ]
     );
 }
 
@@ -103,7 +110,7 @@ fn everything_that_is_wrong_is_reported_at_once() {
         "config.toml:3: unknown key `hooks.opem`; did you mean `hooks.open`?",
         "config.toml:4: `hooks.file_ring_bytes` must be a power of two, which 100000 is not",
         "config.toml:7: `stream.mode` gives every user of the machine access with \"0666\"; end it in 0 and use `stream.group`",
-        "config.toml:8: `stream.tcp` must be a loopback address (127.0.0.1 or [::1]), not 0.0.0.0: there is no encryption yet",
+        "config.toml:8: `stream.tcp` must be a loopback address (127.0.0.1 or [::1]), not 0.0.0.0, unless `[stream.tls]` says who may connect",
         "config.toml:10: `redaction.rules.name` must be 1 to 32 lower-case letters, digits, _ or -, not \"A\"",
         "config.toml:14: `redaction.rules.pattern` is not a usable regular expression: unclosed group",
     ];
@@ -130,6 +137,7 @@ fn wrong_values_are_told_with_what_would_be_right() {
             "[stream]\nmode = \"9\"",
             "2: `stream.mode` must be permission bits in octal, such as \"0660\", not \"9\"",
         ),
+        ("[sensor]\nheartbeat = 61", "2: `sensor.heartbeat` must be from 1 to 60, not 61"),
         ("[stream]\nmax_subscribers = 0", "2: `stream.max_subscribers` must be from 1 to 1024, not 0"),
         (
             "[stream]\nsubscriber_queue_bytes = -1",
@@ -162,8 +170,40 @@ fn tcp_needs_consent_to_plain_text() {
         ["config.toml:2: `stream.tcp` is not encrypted and does not check who connects; set \
           `stream.plain_text = true` as well if every user of this machine may read the stream, or remove it"]
     );
+    let everywhere = "[stream]\nplain_text = true\ntcp = \"[::]:50051\"\n";
+    assert_eq!(problems(everywhere).len(), 1, "consent is for this machine only");
     let config = parse("[stream]\ntcp = \"[::1]:50051\"\nplain_text = true\n").unwrap();
     assert_eq!(config.stream.tcp, Some("[::1]:50051".parse().unwrap()));
+}
+
+#[test]
+fn metrics_are_served_on_this_machine_only() {
+    let listen = |address: &str| parse(&format!("metrics.listen = {address:?}")).map(|config| config.metrics);
+    let tcp = MetricsAddress::Tcp("[::1]:9464".parse().unwrap());
+    assert_eq!(listen("[::1]:9464").unwrap().listen, Some(tcp));
+    let unix = MetricsAddress::Unix("/run/m.sock".into());
+    assert_eq!(listen("unix:/run/m.sock").unwrap().listen, Some(unix));
+    for (address, complaint) in [
+        (
+            "0.0.0.0:9464",
+            "must be a loopback address (127.0.0.1 or [::1]), not 0.0.0.0: nobody is asked who they are",
+        ),
+        (
+            "9464",
+            "must be an address with a port, such as \"127.0.0.1:9464\", or unix: and a path, not \"9464\"",
+        ),
+        (
+            "unix:m.sock",
+            "must have a path after unix: that begins with / and has at most 107 bytes, not \"m.sock\"",
+        ),
+        (
+            "unix:/run/activity-sensor/sensor.sock",
+            "is `stream.socket` as well; give one of them another path",
+        ),
+    ] {
+        let text = format!("metrics.listen = {address:?}");
+        assert_eq!(problems(&text), [format!("config.toml:1: `metrics.listen` {complaint}")]);
+    }
 }
 
 #[test]
@@ -205,6 +245,34 @@ fn only_a_file_that_was_named_has_to_exist() {
     fs::write(&file, b"# \xff").unwrap();
     assert!(matches!(Config::load(Some(&file)), Err(ConfigError::Unreadable { .. })));
     assert!(matches!(Config::load(Some("/dev/zero".as_ref())), Err(ConfigError::Unreadable { .. })));
+}
+
+#[test]
+fn mutual_tls_opens_any_address_and_needs_its_files() {
+    let files = "[stream.tls]\ncertificate = \"/c\"\nkey = \"/k\"\nauthority = \"/a\"\n";
+    let config = parse(&format!("[stream]\ntcp = \"0.0.0.0:50051\"\n{files}")).unwrap();
+    let tls = config.stream.tls.unwrap();
+    assert_eq!((tls.revoked.as_deref(), tls.age().as_secs()), (None, 3600));
+    assert_eq!(
+        problems(files),
+        ["config.toml:1: `stream.tls` serves nobody without `stream.tcp`; set the address to listen on, or \
+          remove it"]
+    );
+    let with = |line: &str| format!("[stream]\ntcp = \"0.0.0.0:50051\"\n{files}{line}\n");
+    assert_eq!(
+        problems(&with("revoked = \"r\"")),
+        ["config.toml:7: `stream.tls.revoked` must be a path that begins with /, not \"r\""]
+    );
+    assert_eq!(
+        problems(&with("max_connection_age = 5")),
+        ["config.toml:7: `stream.tls.max_connection_age` must be from 10 to 604800, not 5"]
+    );
+    assert_eq!(
+        problems(&with("certificat = \"/x\"")),
+        ["config.toml:7: unknown key `stream.tls.certificat`; did you mean `stream.tls.certificate`?"]
+    );
+    let lacking = problems("[stream]\ntcp = \"127.0.0.1:50051\"\n[stream.tls]\nkey = \"/k\"\n");
+    assert_eq!(lacking.last().map(String::as_str), Some("config.toml:3: `stream.tls` lacks `certificate`"));
 }
 
 proptest::proptest! {

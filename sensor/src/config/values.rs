@@ -6,7 +6,7 @@ use std::{net::SocketAddr, path::PathBuf};
 use serde::{Deserialize, Deserializer, de::Error};
 
 /// Longest path of a unix socket, without its terminator (`sun_path`).
-const SOCKET_PATH_MAX: usize = 107;
+pub(super) const SOCKET_PATH_MAX: usize = 107;
 const KIB: u64 = 1024;
 const MIB: u64 = 1024 * KIB;
 const GIB: u64 = 1024 * MIB;
@@ -98,18 +98,23 @@ pub(super) fn group_name<'de, D: Deserializer<'de>>(deserializer: D) -> Result<S
     Ok(group)
 }
 
-pub(super) fn loopback<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Option<SocketAddr>, D::Error> {
+pub(super) fn some_absolute_path<'de, D: Deserializer<'de>>(
+    deserializer: D,
+) -> Result<Option<PathBuf>, D::Error> {
+    absolute_path(deserializer).map(Some)
+}
+
+pub(super) fn address<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Option<SocketAddr>, D::Error> {
     let text = String::deserialize(deserializer)?;
-    let address: SocketAddr = text.parse().map_err(|_| {
+    let address = text.parse().map_err(|_| {
         D::Error::custom(format!("must be an address with a port, such as \"127.0.0.1:50051\", not {text:?}"))
     })?;
-    if !address.ip().is_loopback() {
-        return Err(D::Error::custom(format!(
-            "must be a loopback address (127.0.0.1 or [::1]), not {}: there is no encryption yet",
-            address.ip()
-        )));
-    }
     Ok(Some(address))
+}
+
+/// Ten seconds to a week.
+pub(super) fn connection_age<'de, D: Deserializer<'de>>(deserializer: D) -> Result<u32, D::Error> {
+    in_range(deserializer, 10, 7 * 24 * 3600)
 }
 
 pub(super) fn ring_bytes<'de, D: Deserializer<'de>>(deserializer: D) -> Result<u32, D::Error> {
@@ -122,6 +127,23 @@ pub(super) fn ring_bytes<'de, D: Deserializer<'de>>(deserializer: D) -> Result<u
 
 pub(super) fn queue_bytes<'de, D: Deserializer<'de>>(deserializer: D) -> Result<u32, D::Error> {
     in_range(deserializer, 64 * KIB, GIB)
+}
+
+pub(super) fn spool_bytes<'de, D: Deserializer<'de>>(deserializer: D) -> Result<u32, D::Error> {
+    in_range(deserializer, 4 * MIB, u64::from(u32::MAX))
+}
+
+/// An hour to ten years.
+pub(super) fn hours<'de, D: Deserializer<'de>>(deserializer: D) -> Result<u32, D::Error> {
+    in_range(deserializer, 1, 24 * 3653)
+}
+
+pub(super) fn sync_ms<'de, D: Deserializer<'de>>(deserializer: D) -> Result<u32, D::Error> {
+    in_range(deserializer, 0, 60_000)
+}
+
+pub(super) fn heartbeat<'de, D: Deserializer<'de>>(deserializer: D) -> Result<u32, D::Error> {
+    in_range(deserializer, 1, 60)
 }
 
 pub(super) fn subscribers<'de, D: Deserializer<'de>>(deserializer: D) -> Result<u32, D::Error> {

@@ -141,7 +141,7 @@ impl Enricher {
 
     /// Whether the human behind an act of this program stays who it is.
     pub fn is_settled(&self, event: &Event) -> bool {
-        Identity::is_settled(&self.processes, event)
+        self.identity.is_settled(&self.processes, event)
     }
 
     /// Number of processes that are known.

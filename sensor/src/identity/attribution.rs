@@ -54,6 +54,19 @@ impl Evidence<'_> {
         named
     }
 
+    /// Whether nothing that is heard later makes another act of this program another
+    /// human's, as somebody who comes to a terminal multiplexer does.
+    pub fn is_settled(&self, event: &Event) -> bool {
+        let (Some(process), Some(attribution)) = (&event.process, &event.attribution) else { return false };
+        let id = ProcessId { pid: process.pid, start_ns: process.start_boottime_ns };
+        let entry = self.processes.get(id);
+        entry.is_some()
+            && attribution.method() == Method::Kernel
+            && attribution.confidence() == Confidence::High
+            && attribution.others.is_empty()
+            && self.server_of(entry, id, event.boottime_ns).is_none()
+    }
+
     /// What nobody logged in for.
     fn without_login(&self, event: &Event, entry: Option<&Entry>) -> Named {
         let in_container = event.place.as_ref().is_some_and(|place| !place.container_id.is_empty());

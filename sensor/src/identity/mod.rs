@@ -27,9 +27,7 @@ use std::{
     time::{Duration, Instant},
 };
 
-use activity_proto::v1::{
-    self, Confidence, Event, LoginFailed, Method, SessionState, SessionUpdate, event::Payload,
-};
+use activity_proto::v1::{self, Event, LoginFailed, SessionState, SessionUpdate, event::Payload};
 
 use self::{
     asks::Asks,
@@ -48,7 +46,7 @@ pub use self::{
 };
 use crate::{
     enrich::{
-        processes::{Entry, ProcessId, Processes},
+        processes::{ProcessId, Processes},
         users::Users,
     },
     logins::{Heard, Said},
@@ -143,13 +141,7 @@ impl Identity {
     /// Learns from an event and says in it who is behind it.
     pub fn enrich(&mut self, processes: &mut Processes, users: &mut Users, event: &mut Event) {
         self.learn(processes, users, event);
-        let evidence = Evidence {
-            processes,
-            sessions: &self.sessions,
-            attached: &self.attached,
-            programs: &self.programs,
-        };
-        let named = evidence.of(event);
+        let named = self.evidence(processes).of(event);
         if named.is_unknown_session {
             self.meet(processes, users, event);
         } else {
@@ -168,24 +160,19 @@ impl Identity {
         if let Some(begin) = Begin::met(event, processes, &self.programs) {
             self.begin(begin, users, true);
         }
-        let (sessions, attached, programs) = (&self.sessions, &self.attached, &self.programs);
-        let named = Evidence { processes, sessions, attached, programs }.of(event);
+        let named = self.evidence(processes).of(event);
         event.session = named.session;
         event.attribution = Some(named.attribution);
     }
 
-    /// Whether nothing that is heard later makes an act of this program another
-    /// human's: in a terminal multiplexer somebody else may come.
-    pub fn is_settled(processes: &Processes, event: &Event) -> bool {
-        let (Some(process), Some(attribution)) = (&event.process, &event.attribution) else { return false };
-        let id = ProcessId { pid: process.pid, start_ns: process.start_boottime_ns };
-        let is_kernels = attribution.method() == Method::Kernel
-            && attribution.confidence() == Confidence::High
-            && attribution.others.is_empty();
-        let in_multiplexer = |entry: &Entry| {
-            entry.who.multiplexer.is_some() || multiplexer::is_one(entry.image_at(event.boottime_ns))
-        };
-        is_kernels && processes.get(id).is_some_and(|entry| !in_multiplexer(entry))
+    /// See [`Evidence::is_settled`].
+    pub fn is_settled(&self, processes: &Processes, event: &Event) -> bool {
+        self.evidence(processes).is_settled(event)
+    }
+
+    fn evidence<'a>(&'a self, processes: &'a Processes) -> Evidence<'a> {
+        let Self { sessions, attached, programs, .. } = self;
+        Evidence { processes, sessions, attached, programs }
     }
 
     fn learn(&mut self, processes: &mut Processes, users: &mut Users, event: &mut Event) {
@@ -264,7 +251,9 @@ impl Identity {
             return;
         };
         // After an exec, what changed the user is the program before.
-        let image = if uid_is_new_programs(event) { entry.image_before() } else { entry.image_at(u64::MAX) };
+        // An exec has its ids from the program that ran until then.
+        let is_exec = matches!(event.payload, Some(Payload::Exec(_)));
+        let image = if is_exec { entry.image_before() } else { entry.image_at(u64::MAX) };
         if self.programs.kind_of(image.exe()).is_some() {
             return;
         }
@@ -407,8 +396,4 @@ impl Identity {
 fn named(users: &mut Users, uid: u32) -> String {
     let name = users.user(uid);
     if name.is_empty() { uid.to_string() } else { name }
-}
-
-fn uid_is_new_programs(event: &Event) -> bool {
-    matches!(event.payload, Some(Payload::Exec(_)))
 }

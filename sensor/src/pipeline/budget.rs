@@ -26,7 +26,7 @@ impl Budget {
         Self { share, looked: Instant::now(), used: used(), left }
     }
 
-    /// Whether it is used up for now.
+    /// Whether nothing is left of it.
     pub fn is_spent(&mut self) -> bool {
         let Some(share) = self.share else { return false };
         let (now, used) = (Instant::now(), used());

@@ -9,6 +9,7 @@
 //! what they could not put there: it comes out as a gap.
 
 mod budget;
+mod heartbeat;
 mod worker;
 
 use std::{
@@ -21,13 +22,18 @@ use std::{
     time::{Duration, Instant},
 };
 
+use activity_proto::v1::Gap;
 use anyhow::Context as _;
 use prost_types::Timestamp;
-use rustix::process::setpriority_process;
+use rustix::{
+    process::setpriority_process,
+    thread::{MembarrierCommand, membarrier},
+};
 
 use crate::{
     clock,
     config::Config,
+    conservation::Alive,
     decode::{Decoder, redact::Redactor},
     enrich::Enricher,
     identity::LoginPrograms,
@@ -36,11 +42,13 @@ use crate::{
     policy::{InForce, Policy, PolicyError},
     sequence::Sequencer,
     source::{Kernel, folds, load::KernelLog, reader, recording::Recorder},
+    spool::Spool,
     state::State,
     status::{PipelineStats, SensorStatus},
     stream::{Hub, Outgoing},
 };
 use budget::Budget;
+use heartbeat::Heart;
 use worker::{Told, Worker};
 
 /// Batches between the two threads.
@@ -49,6 +57,23 @@ const BATCHES: usize = 16;
 const NICE: i32 = -10;
 /// How often losses are looked for.
 const LOOK: Duration = Duration::from_millis(500);
+
+/// Where events go.
+pub struct Outlets {
+    /// To whoever subscribes.
+    pub hub: Arc<Hub>,
+    /// Onto the disk, for consumers.
+    pub spool: Option<Arc<Spool>>,
+    /// Runs before that did not end in order, to be told first.
+    pub unclean: Vec<Gap>,
+}
+
+impl Outlets {
+    /// Nothing is kept.
+    pub fn live(hub: Arc<Hub>) -> Self {
+        Self { hub, spool: None, unclean: Vec::new() }
+    }
+}
 
 /// The pipeline at work.
 pub struct Pipeline {
@@ -69,9 +94,10 @@ impl Pipeline {
         policy: Policy,
         kernel: Kernel,
         state: State,
-        hub: Arc<Hub>,
+        outlets: Outlets,
         recorder: Option<Recorder>,
     ) -> anyhow::Result<Self> {
+        let Outlets { hub, spool, unclean } = outlets;
         let redactor =
             Arc::new(Redactor::new(&config.redaction).context("the redaction rules cannot be used")?);
         let host = config.sensor.host.clone().unwrap_or_else(host_name);
@@ -104,19 +130,28 @@ impl Pipeline {
             skipped,
             policy: InForce::new(policy, started),
             pipeline: PipelineStats::default(),
+            spool: spool.clone(),
             sessions: Mutex::default(),
+            alive: Alive::new(Duration::from_secs(config.sensor.heartbeat.into())),
             ring_bytes: (config.hooks.process_ring_bytes.into(), config.hooks.file_ring_bytes.into()),
         });
 
+        let writer = spool.as_ref().map(Spool::start).transpose().context("the spool cannot be written")?;
         let stop = Arc::new(AtomicBool::new(false));
         let (batches, received) = sync_channel(BATCHES);
         let fold_batches = batches.clone();
-        let reader_stop = Arc::clone(&stop);
+        let (reader_stop, reader_status) = (Arc::clone(&stop), Arc::clone(&status));
         let reader = thread::Builder::new().name("ring-reader".into()).spawn(move || {
             prefer_this_thread();
-            reader::read(process_ring, file_ring, &reader_stop, &batches);
-            // Detached only after the last record was read.
+            let in_flight = &reader_status.pipeline.in_flight;
+            let (mut process_ring, mut file_ring) = (process_ring, file_ring);
+            let mut read =
+                || reader::read(&mut process_ring, &mut file_ring, &reader_stop, &batches, in_flight);
+            read();
+            // What they record while they are being detached is read as well.
             drop(programs);
+            let _ = membarrier(MembarrierCommand::Global);
+            read();
         })?;
         let counter = folds::start(folds, Arc::clone(&stop), fold_batches)?;
         let log_stop = Arc::clone(&stop);
@@ -145,18 +180,23 @@ impl Pipeline {
                 sequencer: Sequencer::default(),
                 losses: Losses::default(),
                 budget,
+                heart: Heart::new(worker_status.alive.interval),
                 told: Told { not_covered: 0, at: Instant::now() },
                 exec_events,
                 redactor,
                 policy: worker_status.policy.standing().policy,
                 status: worker_status,
-                outgoing: Outgoing::new(Arc::clone(&hub)),
+                outgoing: Outgoing::new(Arc::clone(&hub), spool.clone()),
                 hub,
                 recorder,
             }
-            .run(&received);
+            .run(unclean, &received);
+            if let Some(spool) = spool {
+                spool.close();
+            }
         })?;
-        Ok(Self { status, stop, threads: vec![counter, reader, worker, logger] })
+        let threads = [counter, reader, worker, logger].into_iter().chain(writer).collect();
+        Ok(Self { status, stop, threads })
     }
 
     /// Reads out what the rings still hold, sends it on and ends.

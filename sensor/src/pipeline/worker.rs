@@ -9,24 +9,19 @@ use std::{
     time::{Duration, Instant},
 };
 
-use activity_proto::v1::{Event, EventType, Lane, event::Payload};
+use activity_proto::v1::{Event, EventType, Gap, Lane, event::Payload};
 use sensor_types::process::Fork;
 
-use super::{LOOK, budget::Budget, now};
+use super::{LOOK, budget::Budget, heartbeat::Heart, now};
 use crate::{
     clock,
     decode::{Decoded, Decoder, redact::Redactor},
     enrich::{Enriched, Enricher, ancestry::Ancestry},
     logins::Logins,
-    losses::{Losses, Shed},
+    losses::{self, Losses, Shed},
     policy::{Policy, Verdict},
     sequence::{Sequencer, lane_of},
-    source::{
-        LoginProgramMap,
-        batch::Batch,
-        left_out::{Holds, LeftOut},
-        recording::Recorder,
-    },
+    source::{LoginProgramMap, batch::Batch, left_out::LeftOut, recording::Recorder},
     status::SensorStatus,
     stream::{Hub, Outgoing},
 };
@@ -50,6 +45,7 @@ pub struct Worker {
     pub sequencer: Sequencer,
     pub losses: Losses,
     pub budget: Budget,
+    pub heart: Heart,
     pub told: Told,
     /// Whether exec and exit are wanted in the stream; the process table needs
     /// them in any case.
@@ -69,18 +65,24 @@ pub struct Told {
 }
 
 impl Worker {
-    /// Works until there are no more batches.
-    pub fn run(mut self, batches: &Receiver<Batch>) {
+    /// Works until there are no more batches. Tells first which runs before did not end
+    /// in order.
+    pub fn run(mut self, unclean: Vec<Gap>, batches: &Receiver<Batch>) {
         self.send_status();
+        for gap in unclean {
+            let lane = gap.lane();
+            self.send_own(Payload::Gap(gap), lane);
+        }
         self.publish();
         let mut looked = Instant::now();
         loop {
             self.change_policy();
             self.look_at_people();
+            self.beat();
             // Before the wait: who subscribes meanwhile gets what comes after it.
             self.publish();
             let wait = if self.enricher.is_waiting() { SOON } else { LOOK };
-            match batches.recv_timeout(wait) {
+            match batches.recv_timeout(self.heart.wait(wait)) {
                 Ok(batch) => self.process(&batch),
                 Err(RecvTimeoutError::Timeout) => {}
                 Err(RecvTimeoutError::Disconnected) => break,
@@ -96,6 +98,7 @@ impl Worker {
         }
         self.report_losses();
         self.count_left_out();
+        self.send_heartbeat(true);
         self.publish();
         self.hub.close();
         self.logins.stop();
@@ -145,7 +148,7 @@ impl Worker {
     fn send_told(&mut self) {
         for event in self.enricher.told() {
             if event.time.is_some() {
-                self.count_own();
+                self.count_own(event.event_type());
                 self.send(event, Lane::Process);
             } else if let Some(payload) = event.payload {
                 self.send_own(payload, Lane::Process);
@@ -170,52 +173,54 @@ impl Worker {
                 Ok(Decoded::Fork(fork)) => self.fork(&fork),
                 Ok(Decoded::Level(level)) => {
                     self.enricher.led_to(level);
-                    self.status.pipeline.internal.fetch_add(1, Ordering::Relaxed);
+                    self.status.pipeline.internal.add(EventType::Unspecified);
                 }
                 Ok(Decoded::Event(event)) => self.event(*event, record),
                 Err(error) => {
                     self.losses.rejected(record);
-                    self.status.pipeline.rejected.fetch_add(1, Ordering::Relaxed);
+                    self.status.pipeline.rejected.add(losses::type_of(record));
                     tracing::debug!(%error, "a record was rejected");
                 }
             }
+        }
+        if batch.of_rings {
+            self.status.pipeline.in_flight.fetch_sub(batch.len() as u64, Ordering::Relaxed);
         }
     }
 
     /// Leaves a record unread, if it is of an act on files.
     fn shed(&mut self, record: &[u8]) -> bool {
-        let stats = &self.status.pipeline;
         match self.losses.shed(record) {
             None => return false,
-            Some(Shed::Act) => stats.shed.fetch_add(1, Ordering::Relaxed),
+            Some(Shed::Act) => self.status.pipeline.shed.add(losses::type_of(record)),
             // No record of its own stands behind it.
-            Some(Shed::Total) => 0,
-        };
+            Some(Shed::Total) => {}
+        }
         true
     }
 
     fn fork(&mut self, fork: &Fork) {
         self.enricher.forked(fork);
-        self.status.pipeline.internal.fetch_add(1, Ordering::Relaxed);
+        self.status.pipeline.internal.add(EventType::Unspecified);
     }
 
     fn event(&mut self, mut event: Event, record: &[u8]) {
         let stats = &self.status.pipeline;
         if self.enricher.enrich(&mut event) == Enriched::Repeated {
-            stats.internal.fetch_add(1, Ordering::Relaxed);
+            stats.internal.add(event.event_type());
             return;
         }
-        if event.count.is_some() {
-            stats.totals.fetch_add(1, Ordering::Relaxed);
-        }
         let event_type = event.event_type();
+        if event.count.is_some() {
+            stats.totals.add(event_type);
+        }
         let unwanted = !self.exec_events && matches!(event_type, EventType::Exec | EventType::Exit);
         let verdict = if unwanted { Verdict::LeaveOut } else { self.judge(&event) };
         match verdict {
             Verdict::Keep => {}
             Verdict::KeepOneIn(many) => event.sampled = Some(many.get()),
             Verdict::LeaveOut => {
-                self.status.pipeline.filtered.fetch_add(1, Ordering::Relaxed);
+                self.status.pipeline.filtered.add(event_type);
                 self.leave_out_in_kernel(&event, record);
                 return;
             }
@@ -238,12 +243,14 @@ impl Worker {
         let Some(came) = self.left_out.came_before(record) else { return };
         let settled = self.enricher.is_settled(event);
         let Some(reach) = self.policy.reach(event, &self.ancestry(event), settled) else { return };
-        let holds = match (came.process && reach.whatever, came.file && reach.whoever) {
-            (true, _) => Holds::ForWhatever,
-            (_, true) => Holds::ForWhoever,
-            _ => return,
+        let added = if came.process && reach.whatever {
+            self.left_out.add_process(&came.open, reach.rule)
+        } else if came.file && reach.whoever {
+            self.left_out.add_file(&came.open, reach.rule)
+        } else {
+            return;
         };
-        if let Err(error) = self.left_out.remember(&came.open, holds, reach.rule) {
+        if let Err(error) = added {
             tracing::debug!(%error, "what is left out is recorded all the same");
         }
     }
@@ -277,19 +284,19 @@ impl Worker {
         }
     }
 
-    fn count_own(&self) {
-        self.status.pipeline.own.fetch_add(1, Ordering::Relaxed);
+    fn count_own(&self, event_type: EventType) {
+        self.status.pipeline.own.add(event_type);
     }
 
     /// An event of the sensor itself.
-    fn send_own(&mut self, payload: Payload, lane: Lane) {
+    pub fn send_own(&mut self, payload: Payload, lane: Lane) {
+        self.count_own(payload.event_type());
         let event = Event {
             time: Some(now()),
             boottime_ns: clock::boottime_ns(),
             payload: Some(payload),
             ..Event::default()
         };
-        self.count_own();
         self.send(event, lane);
     }
 
@@ -302,6 +309,7 @@ impl Worker {
         {
             count.fetch_add(1, Ordering::Relaxed);
         }
+        self.status.pipeline.published.add(event.event_type());
         self.sequencer.number(&mut event, lane);
         self.outgoing.push(&event);
         if self.outgoing.len() >= PUBLISH {
@@ -309,13 +317,13 @@ impl Worker {
         }
     }
 
-    fn publish(&mut self) {
+    /// Hands on what has a number.
+    pub fn publish(&mut self) {
         let stats = &self.status.pipeline;
         stats.processes.store(self.enricher.processes() as u64, Ordering::Relaxed);
         stats.redacted.store(self.redactor.replaced(), Ordering::Relaxed);
         stats.process_sequence.store(self.sequencer.last(Lane::Process), Ordering::Relaxed);
         stats.file_sequence.store(self.sequencer.last(Lane::File), Ordering::Relaxed);
-        stats.published.fetch_add(self.outgoing.len() as u64, Ordering::Relaxed);
         self.outgoing.publish();
     }
 }

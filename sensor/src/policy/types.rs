@@ -18,6 +18,8 @@ impl Types {
         EventType::SessionEnd,
         EventType::LoginFailed,
         EventType::AccountSwitch,
+        EventType::Heartbeat,
+        EventType::Silence,
     ]);
     /// Rare, and of the whole machine's concern.
     pub const MACHINE: Self =
@@ -64,7 +66,7 @@ impl Types {
     const PROCESS: Self =
         Self(Self::of(&[EventType::Exec, EventType::Exit]).0 | Self::MACHINE.0 | Self::OWN.0);
     /// Everything that rules decide about.
-    pub const ALL: Self = Self(Self::up_to(EventType::AccountSwitch) & !Self::OWN.0);
+    pub const ALL: Self = Self(Self::up_to(EventType::Silence) & !Self::OWN.0);
     /// The same without what matters whoever does it.
     pub const USUAL: Self = Self(Self::ALL.0 & !Self::MACHINE.0);
 

@@ -107,6 +107,7 @@ fn waiting(running: &Config, now: &Config) -> Vec<&'static str> {
         ("[sessions]", running.sessions != now.sessions),
         ("[stream]", running.stream != now.stream),
         ("[log]", running.log != now.log),
+        ("[metrics]", running.metrics != now.metrics),
     ];
     parts.into_iter().filter(|(_, differs)| *differs).map(|(part, _)| part).collect()
 }

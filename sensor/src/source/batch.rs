@@ -11,6 +11,8 @@ use zerocopy::FromBytes as _;
 pub struct Batch {
     bytes: Vec<u8>,
     records: Vec<(u64, Range<usize>)>,
+    /// They were taken from the rings, so that the kernel counted each of them.
+    pub of_rings: bool,
 }
 
 impl Batch {

@@ -46,15 +46,6 @@ pub struct Maps {
     pub counts: PerCpuArray<MapData, u64>,
 }
 
-/// For what else a verdict holds.
-#[derive(Clone, Copy, Debug)]
-pub enum Holds {
-    /// For whoever opens the file in this way.
-    ForWhoever,
-    /// For whatever the process opens.
-    ForWhatever,
-}
-
 /// An open that was left out before.
 pub struct Came {
     /// Itself.
@@ -103,29 +94,33 @@ impl LeftOut {
         *came > 1 && came.is_power_of_two()
     }
 
-    /// Has the programs leave it out, and count it for the rule at this place.
+    /// Has the programs leave out whoever opens that file in this way, and count it for
+    /// the rule at this place.
     ///
     /// # Errors
     /// When the kernel refuses.
-    pub fn remember(&mut self, open: &Open, holds: Holds, rule: usize) -> Result<(), MapError> {
-        let Ok(rule) = u32::try_from(rule) else { return Ok(()) };
-        if rule >= COUNTED_RULES {
-            return Ok(());
-        }
-        let value = self.first_count() + rule;
-        let what = match holds {
-            Holds::ForWhoever => {
-                let key: FileWords = transmute!(self.file(open));
-                self.maps.files.insert(key, value, 0)?;
-                FILES
-            }
-            Holds::ForWhatever => {
-                let key: ProcessWords = transmute!(self.process(open));
-                self.maps.processes.insert(key, value, 0)?;
-                PROCESSES
-            }
-        };
-        self.maps.now.set(what, self.policy, 0)
+    pub fn add_file(&mut self, open: &Open, rule: usize) -> Result<(), MapError> {
+        let Some(element) = self.element(rule) else { return Ok(()) };
+        let key: FileWords = transmute!(self.file(open));
+        self.maps.files.insert(key, element, 0)?;
+        self.maps.now.set(FILES, self.policy, 0)
+    }
+
+    /// The same for whatever that process opens.
+    ///
+    /// # Errors
+    /// When the kernel refuses.
+    pub fn add_process(&mut self, open: &Open, rule: usize) -> Result<(), MapError> {
+        let Some(element) = self.element(rule) else { return Ok(()) };
+        let key: ProcessWords = transmute!(self.process(open));
+        self.maps.processes.insert(key, element, 0)?;
+        self.maps.now.set(PROCESSES, self.policy, 0)
+    }
+
+    /// The element that counts for a rule.
+    fn element(&self, rule: usize) -> Option<u32> {
+        let rule = u32::try_from(rule).ok().filter(|rule| *rule < COUNTED_RULES)?;
+        Some(self.first_count() + rule)
     }
 
     /// What the programs left out since the last time.

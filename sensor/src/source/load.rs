@@ -1,6 +1,6 @@
 //! Puts the programs into the kernel and attaches them.
 
-use std::{io, path::Path};
+use std::{io, path::Path, sync::LazyLock};
 
 use aya::{
     Ebpf, EbpfLoader, Endianness,
@@ -345,7 +345,10 @@ pub fn chain(error: &(dyn std::error::Error + 'static)) -> String {
 }
 
 /// SHA-256 of the object, hexadecimal.
-pub fn object_sha256() -> String {
+pub fn object_sha256() -> &'static str {
     use sha2::{Digest as _, Sha256};
-    Sha256::digest(OBJECT).iter().map(|byte| format!("{byte:02x}")).collect()
+    // Asked for again and again, and it takes milliseconds.
+    static HASH: LazyLock<String> =
+        LazyLock::new(|| Sha256::digest(OBJECT).iter().map(|byte| format!("{byte:02x}")).collect());
+    &HASH
 }

@@ -13,7 +13,7 @@
 use std::{
     sync::{
         Arc,
-        atomic::{AtomicBool, Ordering},
+        atomic::{AtomicBool, AtomicU64, Ordering},
         mpsc::SyncSender,
     },
     thread,
@@ -31,13 +31,15 @@ const ROUND: usize = 2048;
 /// record on an idle machine waits at most.
 const WAIT: (Duration, Duration) = (Duration::from_millis(1), Duration::from_millis(16));
 
-/// Reads until told to stop or until nobody takes the batches any more. When
-/// the taker is slow, this waits, the rings fill and the kernel counts.
+/// Reads until told to stop and nothing is left, or until nobody takes the batches any more. When
+/// the taker is slow, this waits, the rings fill and the kernel counts. What was
+/// taken is added to `in_flight`.
 pub fn read(
-    mut process_ring: RingBuf<MapData>,
-    mut file_ring: RingBuf<MapData>,
+    process_ring: &mut RingBuf<MapData>,
+    file_ring: &mut RingBuf<MapData>,
     stop: &Arc<AtomicBool>,
     batches: &SyncSender<Batch>,
+    in_flight: &AtomicU64,
 ) {
     let mut waiting = Batch::default();
     let mut wait = WAIT.0;
@@ -45,8 +47,10 @@ pub fn read(
         let stopping = stop.load(Ordering::Acquire);
         let now = clock::boottime_ns();
         let mut batch = std::mem::take(&mut waiting);
-        let full = take(&mut file_ring, &mut batch);
-        take(&mut process_ring, &mut batch);
+        let held_back = batch.len();
+        let full = take(file_ring, &mut batch);
+        take(process_ring, &mut batch);
+        in_flight.fetch_add((batch.len() - held_back) as u64, Ordering::Relaxed);
         batch.sort();
         let cut = if stopping {
             u64::MAX
@@ -66,6 +70,7 @@ pub fn read(
         } else {
             wait = WAIT.0;
             let busy = batch.len() >= ROUND / 2;
+            batch.of_rings = true;
             if batches.send(batch).is_err() {
                 return;
             }

@@ -37,10 +37,14 @@ impl Wanted {
     }
 
     /// Whether this event is wanted. What the sensor says of itself (gaps,
-    /// status) reaches every subscriber: a filter must not hide a loss.
+    /// status) reaches every subscriber: a filter must not hide a loss. Heartbeats
+    /// are nobody's, so of the filter only the types concern them.
     pub fn matches(&self, event: &Event) -> bool {
         let event_type = event.event_type();
         if matches!(event_type, EventType::Gap | EventType::Status) {
+            return true;
+        }
+        if event_type == EventType::Heartbeat && self.types.contains(&event_type.into()) {
             return true;
         }
         (self.types.is_empty() || self.types.contains(&event_type.into()))
@@ -73,7 +77,7 @@ impl Wanted {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use activity_proto::v1::{Credentials, Gap, Login, Open, event::Payload};
+    use activity_proto::v1::{Credentials, Gap, Heartbeat, Login, Open, event::Payload};
 
     fn open_by(auid: u32, euid: u32) -> Event {
         Event {
@@ -113,6 +117,22 @@ mod tests {
     fn a_filter_hides_no_gap() {
         let filter = wanted(Filter { uids: vec![1001], ..Filter::default() });
         assert!(filter.matches(&Event { payload: Some(Payload::Gap(Gap::default())), ..Event::default() }));
+    }
+
+    #[test]
+    fn heartbeats_come_with_everything_or_when_they_are_asked_for() {
+        let heartbeat = Event { payload: Some(Payload::Heartbeat(Heartbeat::default())), ..Event::default() };
+        let asked = vec![EventType::Heartbeat.into()];
+        let (uids, types) = (vec![1001], vec![EventType::Exec.into()]);
+        for (filter, expected) in [
+            (Filter::default(), true),
+            (Filter { types: asked.clone(), ..Filter::default() }, true),
+            (Filter { types: asked, uids: uids.clone(), ..Filter::default() }, true),
+            (Filter { uids, ..Filter::default() }, false),
+            (Filter { types, ..Filter::default() }, false),
+        ] {
+            assert_eq!(wanted(filter.clone()).matches(&heartbeat), expected, "{filter:?}");
+        }
     }
 
     #[test]

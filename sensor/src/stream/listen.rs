@@ -11,12 +11,14 @@ use std::{
     path::{Path, PathBuf},
 };
 
+use activity_peers::{Door, FileError};
 use futures::{Stream, StreamExt as _, future};
 use rustix::{fs::Mode, process::umask};
 use thiserror::Error;
 use tokio::net::{TcpListener, UnixListener, UnixStream};
 use tokio_stream::wrappers::UnixListenerStream;
 
+use super::tls;
 use crate::config::StreamConfig;
 
 /// Why nobody can be served.
@@ -44,14 +46,25 @@ pub enum ListenError {
         /// What the system said.
         error: io::Error,
     },
+    /// Certificate, key or authority are of no use.
+    #[error("{0} (in [stream.tls])")]
+    Tls(#[from] FileError),
 }
 
 /// Open sockets.
 pub struct Listeners {
     /// Where local subscribers come in.
     pub unix: UnixDoor,
-    /// Plain text on loopback, when the configuration asks for it.
-    pub tcp: Option<TcpListener>,
+    /// Where others come in, when the configuration asks for it.
+    pub tcp: Option<TcpDoor>,
+}
+
+/// How peers come in over TCP.
+pub enum TcpDoor {
+    /// In plain text, on loopback.
+    Plain(TcpListener),
+    /// With mutual TLS.
+    Tls(Door),
 }
 
 /// The unix socket. Its file is removed when this is dropped.
@@ -61,7 +74,8 @@ pub struct UnixDoor {
     allowed: Allowed,
 }
 
-struct SocketFile(PathBuf);
+/// The file of a socket; removed when this is dropped.
+pub struct SocketFile(pub PathBuf);
 
 impl Drop for SocketFile {
     fn drop(&mut self) {
@@ -96,7 +110,11 @@ impl Listeners {
         let tcp = match config.tcp {
             Some(address) => {
                 let listener = TcpListener::bind(address).await;
-                Some(listener.map_err(|error| ListenError::Tcp { address, error })?)
+                let listener = listener.map_err(|error| ListenError::Tcp { address, error })?;
+                Some(match &config.tls {
+                    Some(tls) => TcpDoor::Tls(tls::door(listener, tls)?),
+                    None => TcpDoor::Plain(listener),
+                })
             }
             None => None,
         };
@@ -154,12 +172,15 @@ impl Allowed {
 }
 
 /// A group by name or number.
-fn group_id(group: &str) -> Option<u32> {
+pub fn group_id(group: &str) -> Option<u32> {
     group.parse().ok().or_else(|| uzers::get_group_by_name(group).map(|group| group.gid()))
 }
 
 /// Removes a socket nobody answers at any more.
-fn clear(path: &Path) -> Result<(), ListenError> {
+///
+/// # Errors
+/// When somebody answers, and when it is something else.
+pub fn clear(path: &Path) -> Result<(), ListenError> {
     let Ok(metadata) = fs::symlink_metadata(path) else { return Ok(()) };
     if !metadata.file_type().is_socket() {
         return Err(ListenError::InTheWay(path.to_owned()));

@@ -8,8 +8,10 @@ use std::{ops::Range, sync::Arc};
 
 use activity_proto::{EncodedEvents, v1::Event};
 use bytes::Bytes;
+use prost_types::Timestamp;
 
 use super::hub::{Hub, Subscriber};
+use crate::spool::Spool;
 
 /// What has to be known of an event that is encoded.
 #[derive(Clone, Debug)]
@@ -27,12 +29,14 @@ pub struct Part {
 /// Events that go out together.
 pub struct Outgoing {
     hub: Arc<Hub>,
+    spool: Option<Arc<Spool>>,
     /// Who subscribed when the first of them came, and for those who do not want
     /// all of them which they want, by index.
     subscribers: Vec<(Arc<Subscriber>, Option<Vec<usize>>)>,
     bytes: Vec<u8>,
     parts: Vec<Part>,
     count: usize,
+    time_ns: i64,
     /// Bytes of the last ones: room for the next, so that it need not grow.
     usual: usize,
 }
@@ -43,6 +47,8 @@ pub struct Encoded {
     pub bytes: Bytes,
     /// Where each is.
     pub parts: Vec<Part>,
+    /// Wall clock of the first, nanoseconds since 1970.
+    pub time_ns: i64,
 }
 
 impl Encoded {
@@ -53,18 +59,27 @@ impl Encoded {
 }
 
 impl Outgoing {
-    /// None yet, for this hub.
-    pub fn new(hub: Arc<Hub>) -> Self {
-        Self { hub, subscribers: Vec::new(), bytes: Vec::new(), parts: Vec::new(), count: 0, usual: 0 }
+    /// None yet, for this hub, and for the spool where there is one.
+    pub fn new(hub: Arc<Hub>, spool: Option<Arc<Spool>>) -> Self {
+        Self {
+            hub,
+            spool,
+            subscribers: Vec::new(),
+            bytes: Vec::new(),
+            parts: Vec::new(),
+            count: 0,
+            time_ns: 0,
+            usual: 0,
+        }
     }
 
     /// Adds a numbered event.
     pub fn push(&mut self, event: &Event) {
         if self.count == 0 {
-            self.begin();
+            self.begin(event);
         }
         self.count += 1;
-        if self.subscribers.is_empty() {
+        if self.has_nobody() {
             return;
         }
         let start = self.bytes.len();
@@ -86,12 +101,19 @@ impl Outgoing {
         self.count
     }
 
-    /// Hands them to whoever subscribed when the first of them came.
+    fn has_nobody(&self) -> bool {
+        self.subscribers.is_empty() && self.spool.is_none()
+    }
+
+    /// Hands them to the spool, and to whoever subscribed when the first of them came.
     pub fn publish(&mut self) {
         self.count = 0;
         self.usual = self.bytes.len();
         let bytes = std::mem::take(&mut self.bytes).into();
-        let encoded = Encoded { bytes, parts: std::mem::take(&mut self.parts) };
+        let encoded = Encoded { bytes, parts: std::mem::take(&mut self.parts), time_ns: self.time_ns };
+        if let Some(spool) = &self.spool {
+            spool.offer(&encoded);
+        }
         for (subscriber, chosen) in self.subscribers.drain(..) {
             match chosen {
                 None => self.hub.offer_all(&subscriber, &encoded),
@@ -103,13 +125,16 @@ impl Outgoing {
         }
     }
 
-    fn begin(&mut self) {
+    fn begin(&mut self, event: &Event) {
+        let in_ns =
+            |time: &Timestamp| time.seconds.saturating_mul(1_000_000_000).saturating_add(time.nanos.into());
+        self.time_ns = event.time.as_ref().map_or(0, in_ns);
         let wants = |subscriber: Arc<Subscriber>| {
             let chosen = (!subscriber.wanted.is_everything()).then(Vec::new);
             (subscriber, chosen)
         };
         self.subscribers = self.hub.current().into_iter().map(wants).collect();
-        if !self.subscribers.is_empty() {
+        if !self.has_nobody() {
             self.bytes.reserve(self.usual);
         }
     }

@@ -4,10 +4,10 @@ use std::collections::{BTreeMap, VecDeque};
 
 use activity_proto::{
     EncodedEvents,
-    v1::{Gap, GapReason, Lane, TypeCount},
+    v1::{Gap, GapReason, Lane},
 };
 
-use super::outgoing::Part;
+use super::{missed::Missed, outgoing::Part};
 
 /// A body and the number of events in it.
 pub type Body = (EncodedEvents, u64);
@@ -22,14 +22,6 @@ pub struct Queue {
     pub closed: bool,
 }
 
-/// What was missed in one lane.
-#[derive(Debug)]
-struct Missed {
-    from: u64,
-    to: u64,
-    by_type: BTreeMap<i32, u64>,
-}
-
 impl Queue {
     /// Adds a body if it fits into `limit` bytes.
     pub fn offer(&mut self, body: &Body, limit: usize) -> bool {
@@ -42,28 +34,20 @@ impl Queue {
 
     /// Notes an event that did not fit.
     pub fn miss(&mut self, part: &Part) {
-        let sequence = part.sequence;
-        let missed = self.missed.entry(part.lane).or_insert_with(|| Missed {
-            from: sequence,
-            to: sequence,
-            by_type: BTreeMap::new(),
-        });
-        missed.from = missed.from.min(sequence);
-        missed.to = missed.to.max(sequence);
-        *missed.by_type.entry(part.event_type).or_default() += 1;
+        self.missed.entry(part.lane).or_default().note(part);
     }
 
     /// What was missed since the last call, one gap for each lane. To be put
     /// into the queue before the next body.
     pub fn take_gaps(&mut self) -> Vec<Gap> {
         let missed = std::mem::take(&mut self.missed);
-        missed.into_iter().map(|(lane, missed)| missed.gap(lane)).collect()
+        missed.into_iter().map(|(lane, missed)| missed.gap(lane, GapReason::SlowSubscriber)).collect()
     }
 
     /// The same for one lane.
     pub fn take_gap(&mut self, lane: Lane) -> Option<Gap> {
         let lane = i32::from(lane);
-        self.missed.remove(&lane).map(|missed| missed.gap(lane))
+        self.missed.remove(&lane).map(|missed| missed.gap(lane, GapReason::SlowSubscriber))
     }
 
     /// Whether there is something to tell that is not in a body yet.
@@ -87,21 +71,5 @@ impl Queue {
     /// Bytes that wait.
     pub fn bytes(&self) -> usize {
         self.bytes
-    }
-}
-
-impl Missed {
-    fn gap(self, lane: i32) -> Gap {
-        Gap {
-            lane,
-            from_sequence: self.from,
-            to_sequence: self.to,
-            reason: GapReason::SlowSubscriber.into(),
-            counts: self
-                .by_type
-                .into_iter()
-                .map(|(event_type, count)| TypeCount { r#type: event_type, count })
-                .collect(),
-        }
     }
 }

@@ -7,22 +7,31 @@ use std::{
     time::Duration,
 };
 
+use activity_peers::{Gate, Guarded, Peer};
 use activity_proto::{
     EncodedEvents, FILE_DESCRIPTOR_SET,
     server::sensor_service_server::{SensorService, SensorServiceServer},
-    v1::{GetStatusRequest, GetStatusResponse, ListSessionsRequest, ListSessionsResponse, SubscribeRequest},
+    v1::{
+        ConsumeRequest, GetStatusRequest, GetStatusResponse, ListSessionsRequest, ListSessionsResponse,
+        SubscribeRequest,
+    },
 };
 use anyhow::Context as _;
 use futures::{Stream, stream};
 use tonic::{
-    Request, Response, Status,
+    Request, Response, Status, Streaming,
     transport::{
         Server,
-        server::{Router, TcpConnectInfo, UdsConnectInfo},
+        server::{TcpConnectInfo, UdsConnectInfo},
     },
 };
 
-use super::{Hub, Listeners, Subscription, filter::Wanted};
+use super::{
+    Hub, Listeners, Subscription, TcpDoor,
+    consume::{Batches, consume},
+    filter::Wanted,
+    tls,
+};
 use crate::status::SensorStatus;
 
 /// Requests of this service are small.
@@ -47,7 +56,12 @@ pub async fn serve(
         router(&hub, &status).await?.serve_with_incoming_shutdown(unix.connections(), shutdown.clone());
     let tcp = async {
         match tcp {
-            Some(listener) => {
+            Some(TcpDoor::Tls(door)) => {
+                let incoming = door.connections();
+                router(&hub, &status).await?.serve_with_incoming_shutdown(incoming, shutdown).await?;
+                Ok(())
+            }
+            Some(TcpDoor::Plain(listener)) => {
                 let incoming = tonic::transport::server::TcpIncoming::from(listener);
                 router(&hub, &status).await?.serve_with_incoming_shutdown(incoming, shutdown).await?;
                 Ok(())
@@ -59,17 +73,22 @@ pub async fn serve(
     futures::future::try_join(unix, tcp).await.map(|_| ())
 }
 
-async fn router(hub: &Arc<Hub>, status: &Arc<SensorStatus>) -> anyhow::Result<Router> {
-    let service = SensorServiceServer::new(Service { hub: Arc::clone(hub), status: Arc::clone(status) })
-        .max_decoding_message_size(MAX_REQUEST_BYTES);
+async fn router(hub: &Arc<Hub>, status: &Arc<SensorStatus>) -> anyhow::Result<Guarded> {
+    guarded(Service { hub: Arc::clone(hub), status: Arc::clone(status) }).await
+}
+
+/// The service with its limits, behind what judges calls by role.
+pub(super) async fn guarded<S: SensorService>(service: S) -> anyhow::Result<Guarded> {
+    let service = SensorServiceServer::new(service).max_decoding_message_size(MAX_REQUEST_BYTES);
     let (reporter, health) = tonic_health::server::health_reporter();
-    reporter.set_serving::<SensorServiceServer<Service>>().await;
+    reporter.set_serving::<SensorServiceServer<S>>().await;
     let reflection = || {
         tonic_reflection::server::Builder::configure()
             .register_encoded_file_descriptor_set(FILE_DESCRIPTOR_SET)
             .register_encoded_file_descriptor_set(tonic_health::pb::FILE_DESCRIPTOR_SET)
     };
     Ok(Server::builder()
+        .layer(Gate::new(tls::right_of))
         .max_concurrent_streams(STREAMS_PER_CONNECTION)
         .http2_keepalive_interval(Some(KEEP_ALIVE))
         .http2_keepalive_timeout(Some(KEEP_ALIVE))
@@ -102,6 +121,23 @@ impl SensorService for Service {
         Ok(Response::new(Box::pin(stream::unfold(subscription, next))))
     }
 
+    type ConsumeStream = Batches;
+
+    async fn consume(
+        &self,
+        request: Request<Streaming<ConsumeRequest>>,
+    ) -> Result<Response<Batches>, Status> {
+        let Some(spool) = &self.status.spool else {
+            return Err(Status::failed_precondition(
+                "this sensor keeps no spool; set `spool.enabled = true`, or subscribe to what comes from now on",
+            ));
+        };
+        let owner = request.extensions().get::<Peer>().map(|peer| peer.identity.name.to_string());
+        consume(Arc::clone(spool), owner.as_deref(), peer(&request), request.into_inner())
+            .await
+            .map(Response::new)
+    }
+
     async fn get_status(
         &self,
         _request: Request<GetStatusRequest>,
@@ -117,6 +153,7 @@ impl SensorService for Service {
             lanes: status.lanes(),
             subscribers: self.hub.subscribers(),
             pipeline: Some(status.pipeline()),
+            spool: status.spool.as_ref().map(|spool| spool.status()),
         }))
     }
 
@@ -134,13 +171,16 @@ async fn next(mut subscription: Subscription) -> Option<(Result<EncodedEvents, S
 }
 
 /// Who is at the other end, as far as the transport knows.
-fn peer(request: &Request<SubscribeRequest>) -> String {
+fn peer<T>(request: &Request<T>) -> String {
     let extensions = request.extensions();
     if let Some(credentials) = extensions.get::<UdsConnectInfo>().and_then(|info| info.peer_cred) {
         return match credentials.pid() {
             Some(pid) => format!("pid {pid} uid {}", credentials.uid()),
             None => format!("uid {}", credentials.uid()),
         };
+    }
+    if let Some(peer) = extensions.get::<Peer>() {
+        return format!("{} {}", peer.identity, peer.address);
     }
     let address = extensions.get::<TcpConnectInfo>().and_then(TcpConnectInfo::remote_addr);
     address.as_ref().map_or_else(String::new, SocketAddr::to_string)

@@ -7,7 +7,7 @@ use std::io::{self, IsTerminal as _, Write};
 
 use activity_proto::{
     json,
-    v1::{Event, Filter as Request, event::Payload},
+    v1::{Event, EventType, Filter as Request, event::Payload},
 };
 use rustix::termios::tcgetwinsize;
 use tokio::signal::unix::{SignalKind, signal};
@@ -129,6 +129,8 @@ fn notice(args: &WatchArgs, source: &Source) {
 /// What is on the screen.
 struct View {
     format: WatchFormat,
+    /// Whether heartbeats are shown.
+    heartbeats: bool,
     renderer: Renderer,
     out: io::BufWriter<io::Stdout>,
     shown: u64,
@@ -143,8 +145,11 @@ impl View {
             width: width(),
             all_exits: args.exits || !args.types.is_empty(),
         };
+        let heartbeats =
+            args.format == WatchFormat::Json || args.common.all || args.types.contains(&EventType::Heartbeat);
         Self {
             format: args.format,
+            heartbeats,
             renderer: Renderer::new(style),
             out: io::BufWriter::with_capacity(64 * 1024, io::stdout()),
             shown: 0,
@@ -167,7 +172,8 @@ impl View {
             if let Some(Payload::Gap(gap)) = &event.payload {
                 self.lost += gap.counts.iter().map(|count| count.count).sum::<u64>();
             }
-            if policy.decide(&event, &unknown) == Verdict::LeaveOut {
+            let is_hidden = event.event_type() == EventType::Heartbeat && !self.heartbeats;
+            if is_hidden || policy.decide(&event, &unknown) == Verdict::LeaveOut {
                 continue;
             }
             self.shown += 1;

@@ -18,7 +18,7 @@ use crate::{
     client::{self, Unreachable, refused},
     config::Config,
     failure::Failure,
-    pipeline::{self, Pipeline},
+    pipeline::{self, Outlets, Pipeline},
     run::{origin, require_privilege},
     source::load::{self, LoadOptions},
     state::State,
@@ -142,12 +142,12 @@ impl Own {
         let kernel = load::load(&config.hooks, options)?;
         let state = State::passing();
         let hub =
-            Arc::new(Hub::new(config.stream.subscriber_queue_bytes as usize, 1, origin(config, &state)));
+            Arc::new(Hub::new(config.stream.subscriber_queue_bytes as usize, 1, &origin(config, &state)));
         let wanted = Wanted::new(Some(filter)).map_err(Failure::usage)?;
         let events = hub
             .subscribe("watch".to_owned(), wanted)
             .map_err(|_| Failure::unavailable("the stream is full; please report this"))?;
-        let pipeline = Pipeline::start(config, policy, kernel, state, hub, None)?;
+        let pipeline = Pipeline::start(config, policy, kernel, state, Outlets::live(hub), None)?;
         Ok(Self { events, pipeline: Some(pipeline), records_all: args.common.all })
     }
 }

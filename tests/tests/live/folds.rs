@@ -31,10 +31,23 @@ fn await_folding(sensor: &Sensor, person: &Person) {
     });
 }
 
+/// A sensor that counts repetitions, and somebody whom it records.
+fn folding() -> (Sensor, Person) {
+    // The table of hooks: all of them, in guests too.
+    let (sensor, person) = (Sensor::start("[hooks]\n", &[]), Person::new());
+    await_folding(&sensor, &person);
+    (sensor, person)
+}
+
+/// How many opens an event stands for.
+fn opens_of(event: &Event) -> u64 {
+    event.count.unwrap_or(1)
+}
+
 /// Events of that file's opens that are told, and the opens they stand for.
 fn told(stream: &Subscription, wanted: impl Fn(&Event) -> bool) -> (u64, u64) {
     let opens = stream.of_type(EventType::Open).filter(|event| wanted(event));
-    opens.fold((0, 0), |(events, opens), event| (events + 1, opens + event.count.unwrap_or(1)))
+    opens.fold((0, 0), |(events, opens), event| (events + 1, opens + opens_of(event)))
 }
 
 fn of(path: &Path) -> impl Fn(&Event) -> bool {
@@ -47,7 +60,7 @@ fn await_opens(stream: &mut Subscription, what: &str, count: u64, wanted: impl F
     if missing > 0 {
         stream.read_until(what, |event| {
             let is_open = event.open().is_some() && wanted(event);
-            missing = missing.saturating_sub(if is_open { event.count.unwrap_or(1) } else { 0 });
+            missing = missing.saturating_sub(if is_open { opens_of(event) } else { 0 });
             missing == 0
         });
     }
@@ -59,13 +72,10 @@ fn await_opens(stream: &mut Subscription, what: &str, count: u64, wanted: impl F
 #[test]
 fn opens_that_repeat_are_counted_exactly_and_only_with_what_is_the_same() {
     let Some(_machine) = Machine::alone(here!()) else { return };
-    // The table of hooks: all of them, in guests too.
-    let sensor = Sensor::start("[hooks]\n", &[]);
-    let person = Person::new();
+    let (sensor, person) = folding();
     let (first, renamed, other) = (sensor.path("first"), sensor.path("renamed"), sensor.path("other"));
     fs::write(&first, "").unwrap();
     fs::write(&other, "").unwrap();
-    await_folding(&sensor, &person);
     let mut stream = sensor.follow(&person);
     person.act(|| {
         open_often(&first);
@@ -108,12 +118,9 @@ fn threads_that_open_the_same_file_for_the_first_time_at_once_lose_no_count() {
     const THREADS: u64 = 4;
     const EACH: u64 = 10;
     let Some(_machine) = Machine::alone(here!()) else { return };
-    // The table of hooks: all of them, in guests too.
-    let sensor = Sensor::start("[hooks]\n", &[]);
-    let person = Person::new();
+    let (sensor, person) = folding();
     let files: Vec<_> = (0..FILES).map(|number| sensor.path(&format!("file-{number}"))).collect();
     files.iter().for_each(|file| fs::write(file, "").unwrap());
-    await_folding(&sensor, &person);
     let mut stream = sensor.follow(&person);
     let together = Barrier::new(THREADS as usize);
     person.act(|| {
@@ -139,7 +146,7 @@ fn threads_that_open_the_same_file_for_the_first_time_at_once_lose_no_count() {
 fn opens_by<T: Ord>(stream: &Subscription, file: &Path, key: impl Fn(&Event) -> T) -> BTreeMap<T, u64> {
     let mut sums = BTreeMap::new();
     for event in stream.of_type(EventType::Open).filter(|event| of(file)(event)) {
-        *sums.entry(key(event)).or_default() += event.count.unwrap_or(1);
+        *sums.entry(key(event)).or_default() += opens_of(event);
     }
     sums
 }
@@ -147,11 +154,9 @@ fn opens_by<T: Ord>(stream: &Subscription, file: &Path, key: impl Fn(&Event) -> 
 #[test]
 fn opens_belong_to_the_program_that_the_process_ran_then() {
     let Some(_machine) = Machine::alone(here!()) else { return };
-    let sensor = Sensor::start("[hooks]\n", &[]);
-    let person = Person::new();
+    let (sensor, person) = folding();
     let file = sensor.path("file");
     fs::write(&file, "").unwrap();
-    await_folding(&sensor, &person);
     let mut stream = sensor.follow(&person);
     let script = ": < $0; : < $0; exec sh -c ': < $0; : < $0; : < $0; exec cat $0 $0' $0";
     person.act(|| {
@@ -181,11 +186,9 @@ fn opens_of_processes_that_had_the_same_id_are_told_apart() {
     let Ok(last) = OpenOptions::new().write(true).open("/proc/sys/kernel/ns_last_pid") else {
         return skip(here!(), "this kernel does not let processes choose ids");
     };
-    let sensor = Sensor::start("[hooks]\n", &[]);
-    let person = Person::new();
+    let (sensor, person) = folding();
     let file = sensor.path("file");
     fs::write(&file, "").unwrap();
-    await_folding(&sensor, &person);
     let mut stream = sensor.follow(&person);
     let pids: HashSet<u32> = person.act(|| {
         let cat = |_| {

@@ -9,7 +9,7 @@ use std::io::Write as _;
 use anyhow::Context;
 use serde_json::Value;
 
-use super::HELPER;
+use super::{HELPER, table::Table};
 use crate::{
     build::{self, Profile, SENSOR, finish},
     checkout,
@@ -62,26 +62,19 @@ fn table(lines: &[Line]) -> String {
         let line = lines.iter().find(|line| line.beside == beside && line.workload == workload);
         line.map(|line| line.own)
     };
-    let mut text =
-        format!("{:<10}{:<22}{:>10}{:>10}{:>8}\n", "workload", "beside", "without", "with", "added");
-    for line in lines.iter().filter(|line| line.beside.contains('/')) {
+    let mut table = Table::new(1, &["workload", "without", "with", "added", "beside"]);
+    // How much the same differs, last.
+    let (besides, again): (Vec<_>, Vec<_>) = lines
+        .iter()
+        .filter(|line| line.beside != "warm" && line.beside != "nothing")
+        .partition(|line| line.beside != "again");
+    for line in besides.into_iter().chain(again) {
         let Some(without) = own("nothing", &line.workload) else { continue };
-        let added = line.own - without;
-        text += &format!(
-            "{:<10}{:<22}{without:>10.0}{:>10.0}{added:>8.0}\n",
-            line.workload, line.beside, line.own
-        );
+        let figures = [without, line.own, line.own - without].map(|figure| format!("{figure:.0}"));
+        let beside = if line.beside == "again" { "nothing, at the end" } else { &line.beside };
+        table.row([line.workload.clone()].into_iter().chain(figures).chain([beside.to_owned()]));
     }
-    for workload in ["other", "open", "connect"] {
-        if let (Some(first), Some(last)) = (own("nothing", workload), own("again", workload)) {
-            text += &format!(
-                "{workload:<10}{:<22}{first:>10.0}{last:>10.0}{:>8.0}\n",
-                "nothing, at the end",
-                last - first
-            );
-        }
-    }
-    text
+    table.lines()
 }
 
 #[cfg(test)]
@@ -97,8 +90,8 @@ RESULT trampoline/all {\"workload\":\"open\",\"ownPerOperation\":1500.4}
 RESULT again {\"workload\":\"open\",\"ownPerOperation\":1001.0}
 ";
         let table = table(&lines(output).unwrap());
-        assert!(table.contains("open      trampoline/all              1000      1500     500\n"), "{table}");
-        assert!(table.contains("nothing, at the end         1000      1001       1\n"), "{table}");
+        assert!(table.contains("open         1000  1500    500  trampoline/all\n"), "{table}");
+        assert!(table.contains("open         1000  1001      1  nothing, at the end\n"), "{table}");
         assert!(lines("nothing").is_none());
     }
 }

@@ -3,18 +3,25 @@
 use super::result::{Alone, Compared, Report};
 
 /// A table whose columns are as wide as their widest cell.
-struct Table {
+pub struct Table {
     rows: Vec<Vec<String>>,
     /// How many columns, from the left, are words; the rest are figures, but for the last.
     words: usize,
 }
 
 impl Table {
-    fn new(words: usize, heads: &[&str]) -> Self {
+    /// With these heads.
+    pub fn new(words: usize, heads: &[&str]) -> Self {
         Self { rows: vec![heads.iter().map(|head| (*head).to_owned()).collect()], words }
     }
 
-    fn lines(&self) -> String {
+    /// Adds one.
+    pub fn row(&mut self, cells: impl IntoIterator<Item = String>) {
+        self.rows.push(cells.into_iter().collect());
+    }
+
+    /// All of them.
+    pub fn lines(&self) -> String {
         let columns = self.rows.iter().map(Vec::len).max().unwrap_or_default();
         let width =
             |column: usize| self.rows.iter().map(|row| row.get(column).map_or(0, |cell| length(cell))).max();
@@ -87,7 +94,7 @@ fn times(compared: &[Compared]) -> Table {
     for row in compared {
         let medians = &row.medians;
         let verdicts: Vec<_> = row.verdicts.iter().filter(|verdict| verdict.measure.is_time()).collect();
-        table.rows.push(vec![
+        table.row([
             row.workload.to_string(),
             row.contestant.to_string(),
             figure(medians.baseline_ns, 0),
@@ -132,7 +139,7 @@ fn costs(compared: &[Compared]) -> Table {
         ];
         cells.extend(row.sums().cells());
         cells.push(joined(&verdicts));
-        table.rows.push(cells);
+        table.row(cells);
     }
     table
 }
@@ -141,7 +148,7 @@ fn ratios(compared: &[Compared]) -> Table {
     let mut table = Table::new(2, &["workload", "beside", "ratios"]);
     for row in compared {
         let ratios: Vec<_> = row.pairs.iter().map(|pair| figure(pair.ratio, 3)).collect();
-        table.rows.push(vec![row.workload.to_string(), row.contestant.to_string(), ratios.join(" ")]);
+        table.row([row.workload.to_string(), row.contestant.to_string(), ratios.join(" ")]);
     }
     table
 }
@@ -154,7 +161,7 @@ fn arrivals(alone: &[Alone]) -> Table {
         cells.extend(row.sums().cells());
         cells.push(figure(row.cpu_per_million(), 2));
         cells.push(said(row));
-        table.rows.push(cells);
+        table.row(cells);
     }
     table
 }
@@ -189,8 +196,8 @@ mod tests {
     #[test]
     fn words_are_at_the_left_and_figures_at_the_right() {
         let mut table = Table::new(1, &["what", "ns", "goals"]);
-        table.rows.push(vec!["open".to_owned(), "1234".to_owned(), "≤ 5 reached".to_owned()]);
-        table.rows.push(vec!["connection".to_owned(), "7".to_owned(), String::new()]);
+        table.row(["open", "1234", "≤ 5 reached"].map(str::to_owned));
+        table.row(["connection", "7", ""].map(str::to_owned));
         let lines = table.lines();
         assert_eq!(
             lines.lines().collect::<Vec<_>>(),

@@ -27,7 +27,7 @@ use crate::{
 pub const NAME: &str = "instructions of each stage";
 
 /// The test that is counted.
-const TEST: &str = "replay::stages::every_stage_handles_the_recording";
+const TEST: &str = "tests::stages::every_stage_handles_the_recording";
 
 /// What follows the list of options.
 pub const AFTER_HELP: &str = "\

@@ -5,14 +5,20 @@ use std::borrow::Cow;
 use activity_proto::{
     json::to_json,
     v1::{
-        Attribution, Credentials, Event, EventId, Exec, Exit, Gap, Login, MountOperation, Open, Outcome,
-        Place, Process, PtraceOperation, Session, event::Payload,
+        Attribution, Credentials, Event, EventId, Exec, Exit, Gap, Heartbeat, Login, MountOperation, Open,
+        Outcome, Place, Process, PtraceOperation, Session, Silence, event::Payload,
     },
 };
 use bytes::Bytes;
 use prost::Message as _;
 
 use super::{name, text};
+
+/// A time in nanoseconds since 1970, as far as they go.
+pub fn nanoseconds(time: Option<&prost_types::Timestamp>) -> Option<i64> {
+    let time = time?;
+    time.seconds.checked_mul(1_000_000_000)?.checked_add(time.nanos.into())
+}
 
 /// An event with the bytes it came as.
 pub struct Row {
@@ -31,8 +37,7 @@ impl Row {
 
     /// Wall clock of the act in nanoseconds since 1970.
     pub fn time(&self) -> Option<i64> {
-        let time = self.event.time.as_ref()?;
-        time.seconds.checked_mul(1_000_000_000)?.checked_add(time.nanos.into())
+        nanoseconds(self.event.time.as_ref())
     }
 
     pub fn id(&self) -> Option<&EventId> {
@@ -81,6 +86,14 @@ impl Row {
 
     pub fn gap(&self) -> Option<&Gap> {
         if let Some(Payload::Gap(gap)) = &self.event.payload { Some(gap) } else { None }
+    }
+
+    pub fn heartbeat(&self) -> Option<&Heartbeat> {
+        if let Some(Payload::Heartbeat(heartbeat)) = &self.event.payload { Some(heartbeat) } else { None }
+    }
+
+    pub fn silence(&self) -> Option<&Silence> {
+        if let Some(Payload::Silence(silence)) = &self.event.payload { Some(silence) } else { None }
     }
 
     /// The file, socket or place that was acted on.
@@ -174,12 +187,13 @@ impl Row {
         })
     }
 
-    /// The other end, or where it listens.
+    /// The other end, or where it listens; of a silence, where the sensor is reached.
     pub fn end(&self) -> Option<(&str, Option<u32>)> {
         Some(match self.event.payload.as_ref()? {
             Payload::Connect(connect) => (&connect.address, connect.port),
             Payload::Listen(listen) => (&listen.address, listen.port),
             Payload::Accept(accept) => (&accept.address, accept.port),
+            Payload::Silence(silence) => (&silence.address, None),
             _ => return None,
         })
     }

@@ -1,9 +1,9 @@
 //! Every payload and odd bytes as rows.
 
 use activity_proto::v1::{
-    Accept, BpfLoad, Chmod, Connect, Credentials, Event, EventId, EventType, Exec, Exit, Gap, Login, Mount,
-    MountOperation, Open, Outcome, Process, Ptrace, PtraceOperation, Rename, Truncation, TypeCount,
-    event::Payload,
+    Accept, BpfLoad, Chmod, Connect, Credentials, Event, EventId, EventType, Exec, Exit, Gap, Heartbeat,
+    Login, Mount, MountOperation, Open, Outcome, Process, Ptrace, PtraceOperation, Rename, Silence,
+    SilenceReason, Truncation, TypeCount, event::Payload,
 };
 use bytes::Bytes;
 use datafusion::arrow::json::writer::{LineDelimited, WriterBuilder};
@@ -42,7 +42,7 @@ fn gap() -> Event {
     let counts = vec![TypeCount { r#type: EventType::Open.into(), count: 4 }];
     let reason = GapReason::SlowSubscriber.into();
     let lane = Lane::File.into();
-    with(Payload::Gap(Gap { lane, from_sequence: 3, to_sequence: 6, reason, counts }))
+    with(Payload::Gap(Gap { lane, from_sequence: 3, to_sequence: 6, reason, counts, epoch: None }))
 }
 
 /// Events of every payload, with odd bytes, and one that cannot be decoded.
@@ -62,6 +62,8 @@ pub fn every_kind() -> Vec<Bytes> {
         with(Payload::Rename(Default::default())),
         with(Payload::CredentialChange(Default::default())),
         with(Payload::Tamper(Default::default())),
+        with(Payload::Heartbeat(Default::default())),
+        with(Payload::Silence(Default::default())),
         Event::default(),
     ];
     let mut encoded: Vec<Bytes> = events.iter().map(|event| event.encode_to_vec().into()).collect();
@@ -113,6 +115,24 @@ fn a_gap_says_where_why_and_how_many() {
     let mut row = row(event.encode_to_vec());
     row.as_object_mut().unwrap().remove("epoch");
     assert_eq!(row, expected);
+}
+
+#[test]
+fn a_silence_and_a_heartbeat_are_asked_for_by_columns_of_their_own() {
+    let silence = Silence {
+        address: "unix:/a".into(),
+        reason: SilenceReason::NoHeartbeat.into(),
+        since: Some(prost_types::Timestamp { seconds: 1, nanos: 0 }),
+        ..Silence::default()
+    };
+    let expected = json!({
+        "type": "silence", "address": "unix:/a", "silence_reason": "no_heartbeat",
+        "silence_since": "1970-01-01T00:00:01Z",
+    });
+    assert_eq!(row(with(Payload::Silence(silence)).encode_to_vec()), expected);
+    let heartbeat = Heartbeat { in_flight: 2, ..Heartbeat::default() };
+    let expected = json!({"type": "heartbeat", "conservation_error": -2});
+    assert_eq!(row(with(Payload::Heartbeat(heartbeat)).encode_to_vec()), expected);
 }
 
 #[test]

@@ -1,5 +1,6 @@
 //! What each type of event says, one file for each family.
 
+mod alive;
 mod credentials;
 mod file;
 mod network;

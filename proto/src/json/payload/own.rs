@@ -17,7 +17,8 @@ impl Serialize for Gap {
             object.long("fromSequence", self.from_sequence)?;
             object.long("toSequence", self.to_sequence)?;
             object.name("reason", name!(GapReason, self.reason))?;
-            object.put("counts", TypeCounts(&self.counts))
+            object.put("counts", TypeCounts(&self.counts))?;
+            self.epoch.map_or(Ok(()), |epoch| object.put("epoch", epoch))
         })
     }
 }
@@ -74,7 +75,8 @@ impl Serialize for HookCounters {
             object.put("recorded", self.recorded)?;
             object.put("ringFull", self.ring_full)?;
             object.put("unreadable", self.unreadable)?;
-            object.put("notCovered", self.not_covered)
+            object.put("notCovered", self.not_covered)?;
+            object.put("folded", self.folded)
         })
     }
 }

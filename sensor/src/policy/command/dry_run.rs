@@ -15,7 +15,7 @@ use crate::{
     cli::{DoctorFormat, DryRunArgs},
     config::Config,
     failure::Failure,
-    pipeline::{self, Pipeline},
+    pipeline::{self, Outlets, Pipeline},
     policy::Policy,
     run::{Termination, origin, require_privilege},
     source::load::{self, LoadOptions},
@@ -55,8 +55,8 @@ async fn record(args: &DryRunArgs, config: &Config, policy: Policy) -> Result<Re
     let kernel = load::load(&config.hooks, options)?;
     let state = State::passing();
     // Nobody can subscribe, so that nothing is handed on.
-    let hub = Arc::new(Hub::new(0, 0, origin(config, &state)));
-    let pipeline = Pipeline::start(config, policy, kernel, state, hub, None)?;
+    let hub = Arc::new(Hub::new(0, 0, &origin(config, &state)));
+    let pipeline = Pipeline::start(config, policy, kernel, state, Outlets::live(hub), None)?;
     let status = Arc::clone(&pipeline.status);
     let begun = Instant::now();
     let progress = Progress::begin(args);

@@ -142,7 +142,9 @@ fn payload(args: &ExplainArgs) -> Result<Payload, Failure> {
         | EventType::SessionUpdate
         | EventType::SessionEnd
         | EventType::LoginFailed
-        | EventType::AccountSwitch => {
+        | EventType::AccountSwitch
+        | EventType::Heartbeat
+        | EventType::Silence => {
             let name = args.event_type.short_name();
             return Err(Failure::usage(format!(
                 "{name} is what the sensor says by itself, no rule decides about it; give another --type"

@@ -130,10 +130,14 @@ mod tests {
         action = \"deny\"\npath = [\"/srv/\"]\n";
 
     fn explained(words: &str) -> String {
+        explained_by(RULES, words)
+    }
+
+    fn explained_by(rules: &str, words: &str) -> String {
         let words = format!("activity-sensor policy explain {words}");
         let cli = Cli::try_parse_from(words.split(' ')).unwrap();
         let Command::Policy(PolicyCommand::Explain(args)) = cli.command else { panic!("another command") };
-        let config = Config::parse(RULES, "c.toml".as_ref()).unwrap();
+        let config = Config::parse(rules, "c.toml".as_ref()).unwrap();
         let policy = Policy::new(&config.policy, Some(1)).unwrap();
         let (event, ancestry) = event(&args, Some(1)).unwrap();
         let explanation = Explanation::of(&policy, &event, &ancestry);
@@ -153,17 +157,21 @@ mod tests {
 
     #[test]
     fn an_open_that_is_left_out_says_who_leaves_it_out_the_next_time() {
-        let again = |words: &str| {
-            explained(words).lines().find_map(|line| Some(line.strip_prefix("again: ")?.to_owned()))
+        let again = |rules: &str, words: &str| {
+            let text = explained_by(rules, &format!("--type open {words} --user 5 --exe /usr/bin/cat"));
+            text.lines().find_map(|line| Some(line.strip_prefix("again: ")?.to_owned())).unwrap_or_default()
         };
-        let file = again("--type open --path /etc/ld.so.cache --user 5 --exe /usr/bin/cat");
+        let cat = "[[policy.rules]]\nname = \"cat\"\naction = \"deny\"\nexe = [\"/usr/bin/cat\"]\n";
+        let cache = "--path /etc/ld.so.cache";
+        assert_eq!(again("", cache), "left out in the kernel, whoever opens it");
+        assert_eq!(again(cat, "--path /srv/a"), "left out in the kernel, whatever this program opens");
         assert_eq!(
-            file.as_deref(),
-            Some("judged anew, since it depends on who opens what"),
-            "`backup` may keep it"
+            again(RULES, cache),
+            "judged anew, since it depends on who opens what",
+            "`backup` keeps it"
         );
-        let denied = again("--type open --path /srv/a --user 5 --errno ENOENT");
-        assert_eq!(denied, None, "of what fails nothing is known to the kernel");
+        assert_eq!(again("", "--path /etc/shadow"), "", "it is kept");
+        assert_eq!(again(RULES, "--path /srv/a --errno ENOENT"), "", "the kernel looks at what is opened");
     }
 
     #[test]

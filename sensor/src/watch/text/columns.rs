@@ -120,7 +120,7 @@ fn type_ink(kind: EventType) -> Ink {
     match kind {
         EventType::Exec => Ink::Exec,
         EventType::Connect | EventType::Listen | EventType::Accept | EventType::Socket => Ink::Connect,
-        EventType::Exit => Ink::Faint,
+        EventType::Exit | EventType::Heartbeat => Ink::Faint,
         EventType::Open
         | EventType::Rename
         | EventType::Link
@@ -140,7 +140,11 @@ fn type_ink(kind: EventType) -> Ink {
         | EventType::BpfLoad
         | EventType::ModuleLoad
         | EventType::ExecMapping => Ink::Switched,
-        EventType::Gap | EventType::Status | EventType::Tamper | EventType::LoginFailed => Ink::Alarm,
+        EventType::Gap
+        | EventType::Status
+        | EventType::Silence
+        | EventType::Tamper
+        | EventType::LoginFailed => Ink::Alarm,
     }
 }
 

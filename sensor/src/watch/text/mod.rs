@@ -1,5 +1,6 @@
 //! One line of text for each act, for people to read as it happens.
 
+mod alive;
 mod columns;
 mod line;
 mod notice;
@@ -87,6 +88,12 @@ impl Renderer {
             Some(Payload::Exit(exit)) if exit.code == Some(0) && !self.style.all_exits => Ok(()),
             Some(Payload::Gap(gap)) => self.render_notice(event, &[(Ink::Alarm, notice::gap(gap))], out),
             Some(Payload::Status(status)) => self.render_notice(event, &notice::status(status), out),
+            Some(Payload::Heartbeat(heartbeat)) => {
+                self.render_notice(event, &[(Ink::Faint, alive::heartbeat(heartbeat))], out)
+            }
+            Some(Payload::Silence(silence)) => {
+                self.render_notice(event, &[(Ink::Alarm, alive::silence(silence))], out)
+            }
             _ => {
                 self.columns.push(&mut self.line, event, &self.zone);
                 match Object::of(event) {

@@ -25,6 +25,10 @@ pub fn gap(gap: &Gap) -> String {
         GapReason::SlowSubscriber => "not read fast enough here",
         GapReason::NotConnected => "the collector was not connected",
         GapReason::CpuLimit => "the sensor's processor time was used up",
+        GapReason::SpoolFull => "the spool had no room for it",
+        GapReason::SpoolDamaged => "the spool is damaged",
+        GapReason::SpoolWrite => "the spool's disk did not take it",
+        GapReason::UncleanEnd => "the sensor was killed or lost its power",
         GapReason::Unspecified => "reason unknown",
     };
     format!("GAP: {what} {noun} lost: {why}")

@@ -60,7 +60,9 @@ impl Object {
             Payload::SessionEnd(end) => session::end(end, event.session.as_ref()),
             Payload::LoginFailed(failed) => session::failed(failed),
             Payload::AccountSwitch(switch) => session::switch(switch),
-            Payload::Gap(_) | Payload::Status(_) => return None,
+            Payload::Gap(_) | Payload::Status(_) | Payload::Heartbeat(_) | Payload::Silence(_) => {
+                return None;
+            }
         };
         object.push_cut_marks(event);
         if event.outcome.is_some_and(|outcome| outcome.success && outcome.errno.is_some()) {

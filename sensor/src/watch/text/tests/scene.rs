@@ -116,8 +116,14 @@ pub fn unix(millisecond: u32, pid: u32, exe: &str, path: &[u8]) -> Event {
 
 pub fn gap(millisecond: u32, reason: GapReason, counts: &[(EventType, u64)]) -> Event {
     let counts = counts.iter().map(|&(kind, count)| TypeCount { r#type: kind.into(), count }).collect();
-    let gap =
-        Gap { lane: Lane::File.into(), reason: reason.into(), counts, from_sequence: 10, to_sequence: 132 };
+    let gap = Gap {
+        lane: Lane::File.into(),
+        reason: reason.into(),
+        counts,
+        from_sequence: 10,
+        to_sequence: 132,
+        epoch: None,
+    };
     let Event { time, .. } = act(millisecond, 0, "", Payload::Gap(Gap::default()));
     Event { time, payload: Some(Payload::Gap(gap)), ..Event::default() }
 }

@@ -1,10 +1,14 @@
 //! What each stage takes for an event. `cargo xtask stages` runs this under
 //! callgrind, which counts the instructions within the functions `stage_…`.
 
-use activity_proto::v1::Event;
 use prost::Message as _;
 
 use super::*;
+use crate::{
+    config::PolicyConfig,
+    policy::{Policy, Verdict},
+    source::recording::records,
+};
 
 /// How often the recording is gone through.
 const ROUNDS: usize = 20;
@@ -18,13 +22,9 @@ fn stage_decode(decoder: &Decoder, records: &[&[u8]]) -> Vec<Decoded> {
 fn stage_enrich(enricher: &mut Enricher, decoded: Vec<Decoded>) -> Vec<Event> {
     let mut events = Vec::with_capacity(decoded.len());
     for decoded in decoded {
-        match decoded {
-            Decoded::Fork(fork) => enricher.forked(&fork),
-            Decoded::Level(level) => enricher.led_to(level),
-            Decoded::Event(mut event) => {
-                enricher.enrich(&mut event);
-                events.push(*event);
-            }
+        if let Some(mut event) = event_of(decoded, enricher) {
+            enricher.enrich(&mut event);
+            events.push(event);
         }
     }
     events

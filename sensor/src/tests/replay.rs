@@ -1,27 +1,15 @@
 //! Recordings of real activity, decoded and enriched without a kernel.
 
-mod stages;
-
-use std::sync::Arc;
-
 use activity_proto::json;
 use proptest::prelude::*;
 
+use super::*;
 use crate::{
-    config::{PolicyConfig, RedactionConfig},
-    decode::{Decoded, Decoder, redact::Redactor},
-    enrich::{Enriched, Enricher},
+    config::PolicyConfig,
+    enrich::Enriched,
     policy::{Policy, Verdict},
     source::recording::records,
 };
-
-/// A login with `id`, a read of /etc/shadow, a refused connect, a program that
-/// does not exist and a password on a command line.
-static RECORDING: &[u8] = include_bytes!("../../testdata/login.records");
-
-fn decoder() -> Decoder {
-    Decoder::new("00000000-boot", Arc::new(Redactor::new(&RedactionConfig::default()).unwrap()))
-}
 
 /// The JSON lines of a recording, as far as the default policy keeps them.
 fn replay(recording: &[u8]) -> Vec<String> {
@@ -29,15 +17,10 @@ fn replay(recording: &[u8]) -> Vec<String> {
     let policy = Policy::new(&PolicyConfig::default(), None).unwrap();
     let mut lines = Vec::new();
     for record in records(recording) {
-        match decoder.decode(record, 0).unwrap() {
-            Decoded::Fork(fork) => enricher.forked(&fork),
-            Decoded::Level(level) => enricher.led_to(level),
-            Decoded::Event(mut event) => {
-                let is_new = enricher.enrich(&mut event) == Enriched::New;
-                if is_new && policy.decide(&event, &enricher.ancestry(&event)) == Verdict::Keep {
-                    lines.push(json::to_json(&event).to_string());
-                }
-            }
+        let Some(mut event) = event_of(decoder.decode(record, 0).unwrap(), &mut enricher) else { continue };
+        let is_new = enricher.enrich(&mut event) == Enriched::New;
+        if is_new && policy.decide(&event, &enricher.ancestry(&event)) == Verdict::Keep {
+            lines.push(json::to_json(&event).to_string());
         }
     }
     lines
@@ -87,15 +70,12 @@ fn an_event_is_enriched_in_two_microseconds() {
     for _ in 0..ROUNDS {
         let mut enricher = Enricher::knowing_nothing();
         for record in records(RECORDING) {
-            match decoder.decode(record, 0).unwrap() {
-                Decoded::Fork(fork) => enricher.forked(&fork),
-                Decoded::Level(level) => enricher.led_to(level),
-                Decoded::Event(mut event) => {
-                    let begun = std::time::Instant::now();
-                    enricher.enrich(&mut event);
-                    times.push(begun.elapsed());
-                }
-            }
+            let Some(mut event) = event_of(decoder.decode(record, 0).unwrap(), &mut enricher) else {
+                continue;
+            };
+            let begun = std::time::Instant::now();
+            enricher.enrich(&mut event);
+            times.push(begun.elapsed());
         }
     }
     times.sort_unstable();

@@ -1,0 +1,160 @@
+//! Sensor and collector are killed again and again while files are opened all the time.
+
+use std::{
+    collections::{BTreeMap, BTreeSet},
+    fs::File,
+    path::Path,
+    process::Command,
+    sync::atomic::{AtomicBool, AtomicU64, Ordering},
+    time::{Duration, Instant},
+};
+
+use activity_tests::{EACH_OPEN, Machine, Person, Program, Sensor, collector, eventually, here, run};
+use rustix::process::Signal;
+use serde_json::Value;
+
+/// How many kills: few in an ordinary run.
+fn kills() -> u64 {
+    if std::env::var_os("ACTIVITY_TEST_LONG").is_some() { 500 } else { 8 }
+}
+
+/// Opens a file with a new name every millisecond while `work` runs. Gives how many.
+fn while_files_are_opened<T: Send>(directory: &Path, work: impl FnOnce() -> T + Send) -> (u64, T) {
+    let (stop, opened) = (AtomicBool::new(false), AtomicU64::new(0));
+    let done = std::thread::scope(|scope| {
+        scope.spawn(|| {
+            Person::new().act(|| {
+                while !stop.load(Ordering::Acquire) {
+                    let number = opened.load(Ordering::Relaxed);
+                    drop(File::create(directory.join(number.to_string())).unwrap());
+                    opened.store(number + 1, Ordering::Release);
+                    // The pace, not a wait for anything.
+                    std::thread::sleep(Duration::from_millis(1));
+                }
+            });
+        });
+        let done = work();
+        stop.store(true, Ordering::Release);
+        done
+    });
+    (opened.into_inner(), done)
+}
+
+fn start_collector(sensor: &Sensor, store: &Path) -> Program {
+    let address = format!("unix:{}", sensor.socket().display());
+    Program::start(Command::new(collector()).args(["run", "--sensor", &address, "--store"]).arg(store))
+}
+
+fn query(store: &Path, sql: &str) -> Vec<Value> {
+    let output =
+        run(Command::new(collector()).args(["query", sql, "--format", "json", "--store"]).arg(store));
+    if output.code != Some(0) {
+        return Vec::new();
+    }
+    serde_json::from_str::<Value>(&output.stdout).unwrap().as_array().unwrap().clone()
+}
+
+/// How often each file of the directory is in the store.
+fn stored(store: &Path, directory: &Path) -> BTreeMap<u64, u64> {
+    let prefix = format!("{}/", directory.display());
+    let sql = format!(
+        "SELECT path, count(*) AS n FROM events WHERE type = 'open' AND path LIKE '{prefix}%' GROUP BY path"
+    );
+    let number = |row: &Value| row["path"].as_str()?.strip_prefix(&prefix)?.parse().ok();
+    query(store, &sql).iter().filter_map(|row| Some((number(row)?, row["n"].as_u64()?))).collect()
+}
+
+/// Waits until the last file is stored.
+fn wait_for(last: u64, store: &Path, directory: &Path) -> BTreeMap<u64, u64> {
+    eventually("the last file is stored", || {
+        let stored = stored(store, directory);
+        stored.contains_key(&last).then_some(stored)
+    })
+}
+
+/// A little while, another one each time.
+fn pause(number: u64) {
+    // When to kill, not a wait for anything.
+    std::thread::sleep(Duration::from_millis(50 + number.wrapping_mul(7919) % 400));
+}
+
+#[test]
+fn a_collector_that_is_killed_again_and_again_stores_every_event_once() {
+    let Some(_machine) = Machine::alone(here!()) else { return };
+    let sensor = Sensor::start(EACH_OPEN, &[]);
+    let (store, files) = (sensor.path("store"), tempfile::tempdir().unwrap());
+    let begun = Instant::now();
+    let (opened, mut receiver) = while_files_are_opened(files.path(), || {
+        let mut receiver = start_collector(&sensor, &store);
+        sensor.await_subscriber(receiver.pid());
+        for number in 0..kills() {
+            pause(number);
+            receiver.signal(Signal::KILL);
+            receiver.wait();
+            receiver = start_collector(&sensor, &store);
+        }
+        sensor.await_subscriber(receiver.pid());
+        receiver
+    });
+    let stored = wait_for(opened - 1, &store, files.path());
+    let (missing, doubled) = (0..opened).fold((0, 0), |(missing, doubled), number| {
+        let times = stored.get(&number).copied().unwrap_or(0);
+        (missing + u64::from(times == 0), doubled + u64::from(times > 1))
+    });
+    println!(
+        "{} kills of the collector in {:?}, {opened} files opened: {missing} missing, {doubled} doubled",
+        kills(),
+        begun.elapsed()
+    );
+    assert_eq!((missing, doubled), (0, 0));
+    assert!(query(&store, "SELECT 1 FROM events WHERE type = 'gap'").is_empty(), "nothing was lost");
+    receiver.signal(Signal::TERM);
+    receiver.wait();
+}
+
+#[test]
+fn a_sensor_that_is_killed_again_and_again_loses_nothing_that_it_sent_and_tells_each_kill() {
+    let Some(_machine) = Machine::alone(here!()) else { return };
+    let mut sensor = Sensor::start(EACH_OPEN, &[]);
+    let (store, files) = (sensor.path("store"), tempfile::tempdir().unwrap());
+    let begun = Instant::now();
+    let mut receiver = start_collector(&sensor, &store);
+    let (opened, ()) = while_files_are_opened(files.path(), || {
+        for number in 0..kills() {
+            pause(number);
+            sensor.program.signal(Signal::KILL);
+            sensor.program.wait();
+            // Its spool opens each time, or it would not answer.
+            sensor.start_again();
+        }
+        sensor.await_subscriber(receiver.pid());
+        // Whatever is opened from here on is recorded.
+        pause(0);
+    });
+    let stored = wait_for(opened - 1, &store, files.path());
+    let doubled = stored.values().filter(|times| **times > 1).count();
+    // Every number of every run and lane is there once, from the first on.
+    let sql = "SELECT epoch, lane, count(*) AS n, count(DISTINCT sequence) AS numbers, max(sequence) AS last \
+               FROM events WHERE sequence > 0 GROUP BY epoch, lane";
+    let mut runs = BTreeSet::new();
+    for row in query(&store, sql) {
+        let number = |key: &str| row[key].as_u64().unwrap();
+        assert_eq!((number("n"), number("numbers")), (number("last"), number("last")), "{row}");
+        runs.insert(number("epoch"));
+    }
+    assert_eq!(runs, (1..=kills() + 1).collect());
+    let unclean =
+        query(&store, "SELECT 1 FROM events WHERE type = 'gap' AND gap_reason = 'unclean_end'").len();
+    let others = query(&store, "SELECT 1 FROM events WHERE type = 'gap' AND gap_reason <> 'unclean_end'");
+    println!(
+        "{} kills of the sensor in {:?}, {opened} files opened, {} stored, {doubled} doubled, {unclean} ends told",
+        kills(),
+        begun.elapsed(),
+        stored.len()
+    );
+    assert_eq!((doubled, others.len()), (0, 0));
+    // A lane in which there was nothing yet has no end to tell.
+    assert!(unclean as u64 >= kills() && unclean as u64 <= 2 * kills(), "{unclean}");
+    receiver.signal(Signal::TERM);
+    receiver.wait();
+}
