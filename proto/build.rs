@@ -4,7 +4,11 @@ use std::{env, fs, path::PathBuf};
 
 use protox::prost::Message as _;
 
-const FILES: [&str; 2] = ["activity/sensor/v1/event.proto", "activity/sensor/v1/sensor.proto"];
+const FILES: [&str; 3] = [
+    "activity/sensor/v1/collector.proto",
+    "activity/sensor/v1/event.proto",
+    "activity/sensor/v1/sensor.proto",
+];
 
 fn main() -> Result<(), Box<dyn std::error::Error>> {
     println!("cargo::rerun-if-changed=activity");
@@ -15,8 +19,8 @@ fn main() -> Result<(), Box<dyn std::error::Error>> {
     let builder = || tonic_prost_build::configure().bytes(".").emit_rerun_if_changed(false);
     builder().build_server(false).compile_fds(descriptors.clone())?;
 
-    // The server answers with events that are already encoded, once for all, so
-    // these response types are ours.
+    // The server answers with events that are already encoded, once for all, and a
+    // collector stores them as they come, so these types are ours.
     let server = out.join("server");
     fs::create_dir_all(&server)?;
     builder()
@@ -24,6 +28,7 @@ fn main() -> Result<(), Box<dyn std::error::Error>> {
         .extern_path(".activity.sensor.v1", "crate::v1")
         .extern_path(".activity.sensor.v1.SubscribeResponse", "crate::EncodedEvents")
         .extern_path(".activity.sensor.v1.ConsumeResponse", "crate::EncodedBatch")
+        .extern_path(".activity.sensor.v1.DeliverRequest", "crate::RawDelivery")
         .out_dir(server)
         .compile_fds(descriptors)?;
     Ok(())

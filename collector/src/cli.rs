@@ -2,10 +2,10 @@
 
 use std::path::PathBuf;
 
+use activity_peers::{Address, Name};
 use clap::{Args, Parser, Subcommand, ValueEnum};
 
 use crate::{
-    address::Address,
     config::DEFAULT_STORE,
     pki::{CaCommand, EnrolArgs, RevokeArgs},
 };
@@ -67,6 +67,10 @@ pub struct RunArgs {
     /// unix:/run/activity-sensor/sensor.sock]
     #[arg(long = "sensor", value_name = "ADDRESS")]
     pub sensors: Vec<Address>,
+    /// Where sensors come in that dial out (`stream.push` in their configuration): HOST:PORT or
+    /// unix:PATH
+    #[arg(long, value_name = "ADDRESS")]
+    pub listen: Option<Address>,
     /// Where to keep events: a directory, or file:// and a directory [default:
     /// /var/lib/activity-collector]
     #[arg(long, value_name = "URL")]
@@ -80,7 +84,7 @@ pub struct RunArgs {
 }
 
 /// What mutual TLS needs.
-#[derive(Debug, Args)]
+#[derive(Clone, Debug, Default, Args)]
 pub struct TlsArgs {
     /// Our certificate, for sensors over TCP
     #[arg(long, value_name = "FILE")]
@@ -96,6 +100,13 @@ pub struct TlsArgs {
     pub revoked: Option<PathBuf>,
 }
 
+impl TlsArgs {
+    /// Whether any is given.
+    pub fn is_given(&self) -> bool {
+        [&self.certificate, &self.key, &self.authority, &self.revoked].into_iter().any(Option::is_some)
+    }
+}
+
 const RUN_EXAMPLES: &str = "\
 A sensor that cannot be reached is tried again until it answers. What was
 missed while it was not connected is stored as an event of type `gap`. A sensor
@@ -108,9 +119,12 @@ Examples:
   activity-collector run --sensor localhost:7000 --plain-text --store /srv/activity
   activity-collector run --sensor web-1@192.0.2.1:50051 --certificate certificate.pem \\
       --key key.pem --authority authority.pem --revoked revoked.pem
+  activity-collector run --listen 0.0.0.0:50052 --certificate certificate.pem \\
+      --key key.pem --authority authority.pem --revoked revoked.pem
 
 Configuration file, with its defaults:
-  sensors = [\"unix:/run/activity-sensor/sensor.sock\"]
+  sensors = [\"unix:/run/activity-sensor/sensor.sock\"]   # none, where `listen` is given
+  listen = \"0.0.0.0:50052\"                              # default: none
   store = \"/var/lib/activity-collector\"
   plain_text = false
   [roll]               # when the log becomes a Parquet file
@@ -120,7 +134,14 @@ Configuration file, with its defaults:
   certificate = \"/etc/activity-collector/tls/certificate.pem\"
   key = \"/etc/activity-collector/tls/key.pem\"
   authority = \"/etc/activity-collector/tls/authority.pem\"
-  revoked = \"/etc/activity-collector/tls/revoked.pem\"";
+  revoked = \"/etc/activity-collector/tls/revoked.pem\"
+  [tenants.acme]       # with these, `sensors`, `listen` and `tls` stand under each of them
+  listen = \"0.0.0.0:50053\"
+  store = \"/srv/acme\"  # default: `store` and the tenant's name
+  [tenants.acme.tls]   # a certificate of this tenant's
+  certificate = \"/etc/activity-collector/acme/certificate.pem\"
+  key = \"/etc/activity-collector/acme/key.pem\"
+  authority = \"/etc/activity-collector/acme/authority.pem\"";
 
 /// Answer SQL over what is stored.
 #[derive(Debug, Args)]
@@ -132,6 +153,9 @@ pub struct QueryArgs {
     /// Where events are kept
     #[arg(long, value_name = "URL", default_value = DEFAULT_STORE)]
     pub store: String,
+    /// Whose events, where the store has tenants
+    #[arg(long, value_name = "NAME")]
+    pub tenant: Option<Name>,
     /// How to print the answer
     #[arg(long, value_enum, default_value_t = Format::Table)]
     pub format: Format,

@@ -7,13 +7,13 @@ use std::{
 };
 
 use bytes::Bytes;
-use futures::{StreamExt as _, stream::SelectAll};
+use futures::{FutureExt as _, StreamExt as _};
 use prost::Message as _;
 use tokio::{sync::watch, time};
-use tokio_stream::wrappers::ReceiverStream;
 
 use crate::{
     acknowledge::{Durable, Pending, Receipt},
+    inlet::Queues,
     silence::Silences,
     store::{Replay as _, Store, StoreError},
     tracker::Tracker,
@@ -27,13 +27,15 @@ const FULL_RETRY: Duration = Duration::from_secs(1);
 pub struct Batch {
     /// Rises with every connection of this process; the first is 1.
     pub connection: u64,
+    /// The one sensor whose events these may be, where that is known.
+    pub sensor_id: Option<String>,
     /// The events, encoded.
     pub events: Vec<Bytes>,
     /// Who wants to know when they are durable.
     pub receipt: Option<Receipt>,
 }
 
-/// Writes what comes until all subscriptions have ended, then makes it durable.
+/// Writes what comes until all queues have ended, then makes it durable.
 pub struct Ingest {
     store: Store,
     tracker: Tracker,
@@ -61,17 +63,19 @@ impl Ingest {
     }
 
     /// Runs to the end. Blocks at times, for the disk.
-    pub async fn run(mut self, mut batches: SelectAll<ReceiverStream<Batch>>) -> Result<(), StoreError> {
+    pub async fn run(mut self, mut batches: Queues) -> Result<(), StoreError> {
+        let mut stop = self.stop.clone();
+        let mut stopped = std::pin::pin!(stop.wait_for(|stop| *stop).fuse());
         loop {
             let look = self.silences.next_look();
             let deadline = self.store.next_deadline().map_or(look, |deadline| deadline.min(look));
-            let batch = match time::timeout_at(deadline.into(), batches.next()).await {
-                Ok(batch) => batch.map(Some),
-                Err(_) => Some(None),
-            };
-            let Some(batch) = batch else { break };
-            if let Some(batch) = batch {
-                self.store_batch(batch).await?;
+            tokio::select! {
+                batch = batches.next() => match batch {
+                    Some(batch) => self.store_batch(batch).await?,
+                    None => break,
+                },
+                _ = &mut stopped => batches.close(),
+                () = time::sleep_until(deadline.into()) => {}
             }
             self.tell_silences().await?;
             if let Err(error) = self.store.maintain(|| self.tracker.cursors()) {
@@ -79,9 +83,10 @@ impl Ingest {
             }
             self.pending.durable(self.store.durable(), &self.durable);
         }
-        let Tracker { duplicates, malformed, .. } = self.tracker;
+        let Tracker { duplicates, malformed, foreign, .. } = self.tracker;
         tracing::info!(
-            "stored {} events, dropped {duplicates} doubles and {malformed} messages that are no event",
+            "stored {} events, dropped {duplicates} doubles, {malformed} messages that are no event and \
+             {foreign} events of another sensor than who sent them",
             self.stored
         );
         self.silences.close();
@@ -97,7 +102,7 @@ impl Ingest {
     async fn store_batch(&mut self, batch: Batch) -> Result<(), StoreError> {
         let mut events = Vec::with_capacity(batch.events.len());
         for event in batch.events {
-            self.tracker.receive(batch.connection, event, &mut events);
+            self.tracker.receive(batch.connection, batch.sensor_id.as_deref(), event, &mut events);
         }
         self.append(&events).await?;
         // Of doubles too: what they double may wait to be durable itself.

@@ -2,17 +2,19 @@
 //! durably and answers SQL over them.
 
 mod acknowledge;
-mod address;
-mod backoff;
 mod cli;
 mod config;
 mod consume;
+mod deliver;
 mod failure;
 mod ingest;
+mod inlet;
+mod listen;
 mod output;
+mod owners;
 mod pki;
 mod query;
-mod reach;
+mod receive;
 mod run;
 mod silence;
 mod store;

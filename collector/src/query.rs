@@ -24,7 +24,7 @@ const MEMORY: usize = 1 << 30;
 
 /// Prints the answer to a statement.
 pub async fn query(args: &QueryArgs) -> Result<(), Failure> {
-    let snapshot = Snapshot::take(&Layout::new(&args.store)?)?;
+    let snapshot = Snapshot::take(&Layout::of_tenant(&args.store, args.tenant.as_ref())?)?;
     if snapshot.damaged > 0 {
         tracing::warn!("{} damaged places in the log were left out", snapshot.damaged);
     }

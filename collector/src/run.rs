@@ -1,35 +1,34 @@
-//! `run`: subscriptions, the one writer between them and the store, and the end.
+//! `run`: for each tenant the ways in, the one writer between them and the store, and the
+//! end.
 
 #[cfg(test)]
 mod tests;
 
-use std::time::Instant;
+use std::{sync::Arc, time::Instant};
 
 use activity_peers::Credentials;
-use futures::stream::SelectAll;
 use tokio::{
     runtime::Handle,
     signal::unix::{SignalKind, signal},
-    sync::{mpsc, watch},
+    sync::watch,
     task::JoinSet,
 };
-use tokio_stream::wrappers::ReceiverStream;
 
 use crate::{
     acknowledge::Durable,
-    config::Config,
+    config::{Config, Tenant},
     consume::Own,
+    deliver::Deliveries,
     failure::Failure,
     ingest::Ingest,
+    inlet::inlet,
+    listen::Entrance,
+    owners::Owners,
     silence::{Links, Silences},
     store::{Replay as _, Store},
     subscribe,
     tracker::Tracker,
 };
-
-/// Messages of one sensor that wait for the writer. Each is at most 4 MiB and
-/// mostly far less; what waits beyond them waits at the sensor.
-const QUEUE: usize = 8;
 
 /// Receives and stores until a signal ends it.
 pub async fn run(config: &Config) -> Result<(), Failure> {
@@ -44,38 +43,115 @@ pub async fn run(config: &Config) -> Result<(), Failure> {
     .await
 }
 
-/// Receives and stores until `shutdown` completes.
+/// Receives and stores until `shutdown` completes. What ends one tenant ends all, so that
+/// it is noticed: what comes meanwhile waits at the sensors.
 pub async fn run_until(config: &Config, shutdown: impl Future<Output = ()>) -> Result<(), Failure> {
-    let credentials = config.tls.clone().map(Credentials::open).transpose()?;
-    let mut tracker = Tracker::default();
-    let store = Store::open(config.store.clone(), config.roll.clone(), &mut tracker)?;
-    tracing::info!("storing in {}", config.store.root().display());
-    let links = Links::default();
-    let (name, durable) = (config.store.name()?, Durable::new(tracker.cursors()));
-    let own = Own { name, durable, links: links.clone() };
-    let addresses = config.sensors.iter().map(ToString::to_string);
-    let silences = Silences::new(addresses, links, config.store.sensors(), Instant::now());
-    let mut subscriptions = JoinSet::new();
-    let mut queues = SelectAll::new();
-    for sensor in &config.sensors {
-        let (sender, receiver) = mpsc::channel(QUEUE);
-        queues.push(ReceiverStream::new(receiver));
-        subscriptions.spawn(subscribe::follow(sensor.clone(), credentials.clone(), sender, own.clone()));
-    }
     let (stop, stopped) = watch::channel(false);
-    let ingest = Ingest::new(store, tracker, own.durable.clone(), silences, stopped);
-    // A thread of its own, as it waits for the disk.
-    let mut writer = tokio::task::spawn_blocking(|| Handle::current().block_on(ingest.run(queues)));
-
+    let mut all = JoinSet::new();
+    // All are opened before the first one works: a mistake is told at once.
+    let mut opened = Vec::new();
+    for tenant in &config.tenants {
+        opened.push(Work::open(tenant).await?);
+    }
+    for work in opened {
+        all.spawn(work.run(stopped.clone()));
+    }
     let ended = tokio::select! {
-        () = shutdown => {
-            // The queues close with their subscriptions, and the writer ends
-            // when it has stored what is in them.
-            let _ = stop.send(true);
-            subscriptions.shutdown().await;
-            writer.await
-        }
-        ended = &mut writer => ended,
+        () = shutdown => None,
+        ended = all.join_next() => ended,
     };
-    ended.map_err(Failure::unavailable)?.map_err(Failure::from)
+    let _ = stop.send(true);
+    let mut result = ended.map_or(Ok(()), |ended| ended.map_err(Failure::unavailable).flatten());
+    while let Some(ended) = all.join_next().await {
+        result = result.and(ended.map_err(Failure::unavailable).flatten());
+    }
+    result
+}
+
+/// What is done for one tenant.
+struct Work {
+    tenant: Tenant,
+    credentials: Option<Credentials>,
+    own: Own,
+    entrance: Option<Entrance>,
+    store: Store,
+    tracker: Tracker,
+    silences: Silences,
+}
+
+impl Work {
+    async fn open(tenant: &Tenant) -> Result<Self, Failure> {
+        let credentials = tenant.tls.clone().map(Credentials::open).transpose()?;
+        check(tenant, credentials.as_ref())?;
+        let mut tracker = Tracker::default();
+        let store = Store::open(tenant.store.clone(), tenant.roll.clone(), &mut tracker)?;
+        tracing::info!("storing in {}", tenant.store.root().display());
+        let entrance = match &tenant.listen {
+            Some(address) => {
+                let entrance = Entrance::open(address, credentials.as_ref()).await?;
+                tracing::info!(port = entrance.port(), "listening on {address}");
+                Some(entrance)
+            }
+            None => None,
+        };
+        let links = Links::default();
+        let own = Own {
+            name: tenant.store.name()?,
+            durable: Durable::new(tracker.cursors()),
+            links: links.clone(),
+            owners: Arc::new(Owners::open(&tenant.store)?),
+        };
+        let addresses = tenant.sensors.iter().map(ToString::to_string);
+        let silences = Silences::new(addresses, links, tenant.store.sensors(), Instant::now());
+        Ok(Self { tenant: tenant.clone(), credentials, own, entrance, store, tracker, silences })
+    }
+
+    async fn run(self, mut stopped: watch::Receiver<bool>) -> Result<(), Failure> {
+        let (inlet, queues) = inlet();
+        let Self { tenant, credentials, own, entrance, store, tracker, silences } = self;
+        let ingest = Ingest::new(store, tracker, own.durable.clone(), silences, stopped.clone());
+        let mut ways = JoinSet::new();
+        if let Some(entrance) = entrance {
+            let stopped = stopped.clone();
+            ways.spawn(entrance.serve(Deliveries { own: own.clone(), inlet: inlet.clone(), stopped }));
+        }
+        for sensor in tenant.sensors {
+            let batches = inlet.open().await.ok_or_else(|| Failure::unavailable("the collector ends"))?;
+            let follow = subscribe::follow(sensor, credentials.clone(), batches, own.clone());
+            ways.spawn(async {
+                follow.await;
+                Ok(())
+            });
+        }
+        drop(inlet);
+        // A thread of its own, as it waits for the disk.
+        let mut writer = tokio::task::spawn_blocking(|| Handle::current().block_on(ingest.run(queues)));
+        let ended = loop {
+            tokio::select! {
+                _ = stopped.wait_for(|stop| *stop) => break Ok(()),
+                ended = &mut writer => return ended.map_err(Failure::unavailable)?.map_err(Failure::from),
+                Some(way) = ways.join_next() => if let Ok(Err(failure)) = way {
+                    break Err(failure);
+                },
+            }
+        };
+        // The queues close with the ways in, and the writer ends when it has stored what is
+        // in them.
+        ways.shutdown().await;
+        let written = writer.await.map_err(Failure::unavailable)?.map_err(Failure::from);
+        ended.and(written)
+    }
+}
+
+/// The certificate of a tenant is that tenant's.
+fn check(tenant: &Tenant, credentials: Option<&Credentials>) -> Result<(), Failure> {
+    let (Some(name), Some(credentials)) = (&tenant.name, credentials) else { return Ok(()) };
+    let identity = credentials.current().identity.clone();
+    if identity.tenant == *name {
+        return Ok(());
+    }
+    Err(Failure::config(format!(
+        "the certificate of the tenant {name} is {identity}: give one that `activity-collector enrol --tenant {name}` \
+         makes"
+    )))
 }

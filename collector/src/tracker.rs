@@ -59,18 +59,24 @@ pub struct Tracker {
     pub duplicates: u64,
     /// Messages that are no event.
     pub malformed: u64,
+    /// Events of another sensor than the one that sent them.
+    pub foreign: u64,
 }
 
 impl Tracker {
     /// Takes an event and puts into `out` what is to be stored: nothing for a
-    /// double, a gap before it where sequences are missing. Connections are
-    /// numbered from 1.
-    pub fn receive(&mut self, connection: u64, event: Bytes, out: &mut Vec<Bytes>) {
+    /// double, or for another sensor's than `of`, a gap before it where sequences are
+    /// missing. Connections are numbered from 1.
+    pub fn receive(&mut self, connection: u64, of: Option<&str>, event: Bytes, out: &mut Vec<Bytes>) {
         let Ok(header) = Header::decode(event.clone()) else {
             self.malformed += 1;
             return;
         };
         let id = header.id.unwrap_or_default();
+        if of.is_some_and(|sensor_id| sensor_id != id.sensor_id) {
+            self.foreign += 1;
+            return;
+        }
         self.ear.note(connection, &id, &header.host, header.heartbeat);
         let lane_of =
             |epoch, lane| Lane { sensor_id: id.sensor_id.clone(), boot_id: id.boot_id.clone(), epoch, lane };
@@ -163,7 +169,7 @@ impl Replay for Tracker {
         }
         // The gaps that were found are in the record.
         let mut stored = Vec::new();
-        record.events.into_iter().for_each(|event| self.receive(0, event, &mut stored));
+        record.events.into_iter().for_each(|event| self.receive(0, None, event, &mut stored));
     }
 
     fn cursors(&self) -> Vec<Cursor> {
@@ -208,7 +214,7 @@ mod tests {
     fn received(tracker: &mut Tracker, connection: u64, events: &[Event]) -> Vec<String> {
         let mut out = Vec::new();
         for event in events {
-            tracker.receive(connection, event.encode_to_vec().into(), &mut out);
+            tracker.receive(connection, None, event.encode_to_vec().into(), &mut out);
         }
         let show = |event: Bytes| {
             let event = Event::decode(event).unwrap();
@@ -247,8 +253,8 @@ mod tests {
     fn the_gap_says_whose_it_is() {
         let mut tracker = Tracker::default();
         let mut out = Vec::new();
-        tracker.receive(1, event(1).encode_to_vec().into(), &mut out);
-        tracker.receive(2, event(3).encode_to_vec().into(), &mut out);
+        tracker.receive(1, None, event(1).encode_to_vec().into(), &mut out);
+        tracker.receive(2, None, event(3).encode_to_vec().into(), &mut out);
         let gap = Event::decode(out[1].clone()).unwrap();
         assert_eq!(gap.id, id(0));
         assert_eq!(gap.host, "web");
@@ -298,9 +304,18 @@ mod tests {
     fn bytes_that_are_no_event_are_counted() {
         let mut tracker = Tracker::default();
         let mut out = Vec::new();
-        tracker.receive(1, Bytes::from_static(&[0x0a, 0xff]), &mut out);
+        tracker.receive(1, None, Bytes::from_static(&[0x0a, 0xff]), &mut out);
         assert!(out.is_empty());
         assert_eq!(tracker.malformed, 1);
+    }
+
+    #[test]
+    fn no_sensor_speaks_for_another() {
+        let (mut tracker, mut out) = (Tracker::default(), Vec::new());
+        tracker.receive(1, Some("s"), event(1).encode_to_vec().into(), &mut out);
+        tracker.receive(1, Some("another"), event(2).encode_to_vec().into(), &mut out);
+        assert_eq!((out.len(), tracker.foreign), (1, 1));
+        assert_eq!(received(&mut tracker, 1, &[event(2)]), ["2"], "it took no number from it");
     }
 
     #[test]
@@ -308,7 +323,7 @@ mod tests {
         let mut first = Tracker::default();
         let mut events = Vec::new();
         for sequence in [1, 2, 5] {
-            first.receive(1, event(sequence).encode_to_vec().into(), &mut events);
+            first.receive(1, None, event(sequence).encode_to_vec().into(), &mut events);
         }
         for record in
             [Record { events, cursors: vec![] }, Record { events: vec![], cursors: first.cursors() }]
@@ -365,7 +380,7 @@ mod tests {
 
         #[test]
         fn any_bytes_are_taken_without_a_panic(bytes: Vec<u8>) {
-            Tracker::default().receive(1, Bytes::from(bytes), &mut Vec::new());
+            Tracker::default().receive(1, None, Bytes::from(bytes), &mut Vec::new());
         }
     }
 }

@@ -8,12 +8,14 @@
 //!
 //! A server opens a [`Door`] and gives its connections to
 //! `serve_with_incoming_shutdown`, with a [`Gate`] as the outermost layer; a client
-//! gives a [`Connector`] to `Endpoint::connect_with_connector`. Both hold
+//! calls [`connect`] with an [`Address`]. Both hold
 //! [`Credentials`], which are read again when their files change. What was accepted
 //! is judged again while it lasts: a peer whose certificate expires or is revoked is
 //! shown out within seconds, and everybody after the greatest age of a connection.
 
+mod address;
 mod authority;
+mod backoff;
 mod connection;
 mod connector;
 mod credentials;
@@ -22,6 +24,7 @@ mod files;
 mod gate;
 mod identity;
 mod limits;
+mod reach;
 mod refusal;
 mod refusals;
 mod witness;
@@ -32,7 +35,9 @@ pub mod issue;
 #[cfg(test)]
 mod tests;
 
+pub use address::{Address, Host};
 pub use authority::Authority;
+pub use backoff::Backoff;
 pub use connection::{Connection, Ending, Peer};
 pub use connector::{ConnectError, Connector, explain};
 pub use credentials::{Credentials, Loaded};
@@ -41,5 +46,6 @@ pub use files::{FileError, Files};
 pub use gate::{Gate, Guarded, RETIRED};
 pub use identity::{Expected, Identity, Name, NotAnIdentity, Right, Role};
 pub use limits::Limits;
+pub use reach::{connect, reason, status_reason};
 pub use refusal::{Reason, Refusal};
 pub use refusals::Refusals;

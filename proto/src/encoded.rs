@@ -1,14 +1,14 @@
-//! A `SubscribeResponse` and a `ConsumeResponse` whose events are already encoded.
+//! Messages of a sensor whose events are already encoded.
 
 use bytes::{Buf, BufMut, Bytes};
 use prost::{
-    DecodeError, Message,
+    DecodeError, Message, Oneof,
     encoding::{
         DecodeContext, WireType, decode_key, decode_varint, encode_key, encode_varint, message, skip_field,
     },
 };
 
-use crate::v1::{Event, Position};
+use crate::v1::{DeliverHello, Event, Position};
 
 /// Field number of `SubscribeResponse.events`, and of `ConsumeResponse.events`.
 const EVENTS_FIELD: u32 = 1;
@@ -84,6 +84,31 @@ pub struct EncodedBatch {
     pub position: Position,
 }
 
+/// A `DeliverRequest`.
+#[derive(Clone, PartialEq, Message)]
+pub struct EncodedDelivery {
+    /// What it is.
+    #[prost(oneof = "Delivered", tags = "1, 2")]
+    pub request: Option<Delivered>,
+}
+
+/// What a sensor delivers.
+#[derive(Clone, PartialEq, Oneof)]
+pub enum Delivered {
+    /// Who it is.
+    #[prost(message, tag = "1")]
+    Hello(DeliverHello),
+    /// A batch.
+    #[prost(message, tag = "2")]
+    Batch(EncodedBatch),
+}
+
+impl From<Delivered> for EncodedDelivery {
+    fn from(request: Delivered) -> Self {
+        Self { request: Some(request) }
+    }
+}
+
 impl Message for EncodedBatch {
     fn encode_raw(&self, buf: &mut impl BufMut) {
         self.events.encode_raw(buf);
@@ -138,7 +163,10 @@ impl Message for EncodedEvents {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::v1::{ConsumeResponse, EventId, SubscribeResponse};
+    use crate::{
+        RawDelivered, RawDelivery,
+        v1::{ConsumeResponse, DeliverRequest, EventId, SubscribeResponse},
+    };
 
     fn body(sequences: std::ops::RangeInclusive<u64>) -> EncodedEvents {
         let mut buffer = Vec::new();
@@ -164,6 +192,22 @@ mod tests {
         let batch = EncodedBatch { events: body(1..=9), position };
         let decoded = ConsumeResponse::decode(batch.encode_to_vec().as_slice()).unwrap();
         assert_eq!((decoded.events.len(), decoded.position), (9, Some(position)));
+    }
+
+    #[test]
+    fn a_collector_receives_what_a_sensor_delivers_with_its_events_still_encoded() {
+        let hello = DeliverHello { sensor_id: "s".into(), host: "web-1".into() };
+        let position = Position { lane: 2, epoch: 3, sequence: 9 };
+        let batch = EncodedBatch { events: body(1..=9), position };
+        let received = |sent: Delivered| {
+            let wire = EncodedDelivery::from(sent).encode_to_vec();
+            DeliverRequest::decode(wire.as_slice()).unwrap();
+            RawDelivery::decode(wire.as_slice()).unwrap().request
+        };
+        assert_eq!(received(Delivered::Hello(hello.clone())), Some(RawDelivered::Hello(hello)));
+        let Some(RawDelivered::Batch(raw)) = received(Delivered::Batch(batch)) else { panic!("no batch") };
+        assert_eq!((raw.events.len(), raw.position), (9, Some(position)));
+        assert_eq!(Event::decode(raw.events[8].clone()).unwrap().id.unwrap().sequence, 9);
     }
 
     #[test]

@@ -1,21 +1,23 @@
 //! The public interface of the sensor: package `activity.sensor.v1` as Rust
-//! types, its client and its server, and the one way an event becomes JSON.
+//! types, its clients and its servers, and the one way an event becomes JSON.
 
 mod conservation;
 mod encoded;
 pub mod json;
 mod names;
+mod raw;
 
-pub use encoded::{EncodedBatch, EncodedEvents};
+pub use encoded::{Delivered, EncodedBatch, EncodedDelivery, EncodedEvents};
+pub use raw::{RawDelivered, RawDelivery, RawEvents};
 
-/// Messages and the client of `activity.sensor.v1`, generated from `proto/`.
+/// Messages and the clients of `activity.sensor.v1`, generated from `proto/`.
 #[expect(clippy::allow_attributes_without_reason, reason = "generated")]
 #[expect(missing_docs, reason = "generated; the documentation is in the .proto files")]
 pub mod v1 {
     tonic::include_proto!("activity.sensor.v1");
 }
 
-/// The server side of `activity.sensor.v1`.
+/// The server sides of `activity.sensor.v1`.
 #[expect(clippy::allow_attributes, clippy::allow_attributes_without_reason, reason = "generated")]
 pub mod server {
     include!(concat!(env!("OUT_DIR"), "/server/activity.sensor.v1.rs"));

@@ -43,6 +43,9 @@ pub enum Command {
         #[arg(value_name = "FILE")]
         file: PathBuf,
     },
+    /// Bring a recording to collectors, without the kernel: to see how much they take
+    #[command(after_help = REPLAY_EXAMPLES)]
+    Replay(ReplayArgs),
     /// Say what the rules of a configuration would do
     #[command(subcommand)]
     Policy(PolicyCommand),
@@ -56,6 +59,15 @@ pub enum Command {
     #[command(hide = true)]
     Manual,
 }
+
+const REPLAY_EXAMPLES: &str = "\
+Makes so many events a second of what is in the recording, with the time of now, keeps them in
+a spool of its own and delivers them to the collectors of the configuration (stream.push), as
+one more sensor. Prints at the end how many were acknowledged, and how long that took.
+
+Example:
+  activity-sensor run --record day.records &        and Ctrl-C after a while
+  activity-sensor replay day.records --config try.toml --state /tmp/try --rate 1000 --seconds 60";
 
 const WATCH_EXAMPLES: &str = "\
 Examples:
@@ -75,11 +87,32 @@ pub struct RunArgs {
     /// Start although a hook is missing; the stream says what is not covered
     #[arg(long)]
     pub allow_degraded: bool,
-    /// Also write the kernel's records to FILE, for tests and reports of defects
-    #[arg(long, value_name = "FILE", hide = true)]
+    /// Also write the kernel's records to FILE, for `replay` and reports of defects
+    #[arg(long, value_name = "FILE")]
     pub record: Option<PathBuf>,
     #[command(flatten)]
     pub plan: PlanArg,
+}
+
+/// `replay`
+#[derive(Debug, Args)]
+pub struct ReplayArgs {
+    /// What `activity-sensor run --record FILE` wrote
+    #[arg(value_name = "FILE")]
+    pub recording: PathBuf,
+    /// Configuration file: collectors, certificates, spool [default:
+    /// /etc/activity-sensor/config.toml, if it is there]
+    #[arg(long, value_name = "FILE")]
+    pub config: Option<PathBuf>,
+    /// Directory of this sensor's id, epoch and spool: not the one of the daemon
+    #[arg(long, value_name = "DIR")]
+    pub state: PathBuf,
+    /// Events in a second
+    #[arg(long, value_name = "N", default_value_t = 100, value_parser = clap::value_parser!(u32).range(1..=1_000_000))]
+    pub rate: u32,
+    /// How long
+    #[arg(long, value_name = "N", default_value_t = 60, value_parser = clap::value_parser!(u32).range(1..=86_400))]
+    pub seconds: u32,
 }
 
 /// What `run` and `watch` share.

@@ -18,6 +18,7 @@ mod observe;
 mod pipeline;
 mod policy;
 mod reload;
+mod replay;
 mod run;
 mod sequence;
 mod sessions;
@@ -64,6 +65,7 @@ fn run_command(cli: &Cli) -> Result<(), Failure> {
         Command::Sessions(args) => sessions::sessions(args),
         Command::Doctor(args) => observe::doctor::doctor(args),
         Command::CheckConfig { file } => check_config(file),
+        Command::Replay(args) => replay::replay(args),
         Command::Policy(command) => policy::command::run(command),
         Command::Completion { shell } => {
             clap_complete::generate(*shell, &mut Cli::command(), "activity-sensor", &mut std::io::stdout());

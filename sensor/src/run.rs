@@ -1,8 +1,8 @@
 //! `activity-sensor run`: the daemon.
 
-use std::sync::Arc;
+use std::{path::Path, sync::Arc};
 
-use activity_proto::v1::EventId;
+use activity_proto::v1::{DeliverHello, EventId};
 use activity_segments::Machine;
 use futures::FutureExt as _;
 use sd_notify::NotifyState;
@@ -25,7 +25,7 @@ use crate::{
     },
     spool::Spool,
     state::State,
-    stream::{self, Hub, Listeners, Origin},
+    stream::{self, Hub, ListenError, Listeners, Origin, Push},
 };
 
 /// Threads for connections; records have threads of their own.
@@ -89,7 +89,9 @@ async fn daemon(config: Config, read: (ConfigFile, Config), args: &RunArgs) -> R
             }
         }
     }
-    let outlets = outlets(&config, &state)?;
+    let outlets = outlets(&config, &config.sensor.state, &state)?;
+    let hello = DeliverHello { sensor_id: state.sensor_id.clone(), host: origin(&config, &state).host };
+    let push = Push::new(&config.stream, hello, outlets.spool.as_ref()).map_err(ListenError::Tls)?;
     let hub = Arc::clone(&outlets.hub);
     let recorder = args.record.as_deref().map(Recorder::create).transpose();
     let recorder = recorder.map_err(|error| {
@@ -111,6 +113,7 @@ async fn daemon(config: Config, read: (ConfigFile, Config), args: &RunArgs) -> R
     let reloads = tokio::spawn(reloader.run(hangup));
     let metrics = Metrics::new(Arc::clone(&pipeline.status), Arc::clone(&hub));
     let metrics = door.map(|door| tokio::spawn(metrics.serve(door)));
+    let push = push.map(|push| tokio::spawn(push.run()));
     tell_systemd(NotifyState::Ready);
 
     let (stop, stopped) = watch::channel(false);
@@ -134,6 +137,9 @@ async fn daemon(config: Config, read: (ConfigFile, Config), args: &RunArgs) -> R
         Ended::BySignal(server) => {
             // A subscriber that does not read must not hold up the end.
             let _ = tokio::time::timeout(GRACE, server).await;
+            if let Some(push) = push {
+                let _ = tokio::time::timeout(GRACE, push).await;
+            }
             tracing::info!("ended");
             Ok(())
         }
@@ -142,7 +148,7 @@ async fn daemon(config: Config, read: (ConfigFile, Config), args: &RunArgs) -> R
 }
 
 /// Where events go: to subscribers, and into the spool.
-fn outlets(config: &Config, state: &State) -> Result<Outlets, Failure> {
+pub fn outlets(config: &Config, directory: &Path, state: &State) -> Result<Outlets, Failure> {
     let origin = origin(config, state);
     let hub = Arc::new(Hub::new(
         config.stream.subscriber_queue_bytes as usize,
@@ -150,7 +156,7 @@ fn outlets(config: &Config, state: &State) -> Result<Outlets, Failure> {
         &origin,
     ));
     let Some(settings) = config.spool.settings() else { return Ok(Outlets::live(hub)) };
-    let directory = config.sensor.state.join("spool");
+    let directory = directory.join("spool");
     let (spool, unclean) = Spool::open(Machine, &directory, settings, &origin).map_err(|error| {
         let directory = directory.display();
         Failure::unavailable(format!(

@@ -1,6 +1,7 @@
 //! The whole way from a sensor's socket to an answer, with a real gRPC server
 //! in place of a sensor.
 
+mod push;
 mod tls;
 
 use std::{
@@ -25,11 +26,10 @@ use tokio::{net::UnixListener, sync::oneshot, time::Instant};
 use tokio_stream::wrappers::UnixListenerStream;
 use tonic::{Request, Response, Status, Streaming, transport::Server};
 
+use activity_peers::Address;
+
 use super::*;
-use crate::{
-    address::Address,
-    store::{EventsTable, Layout, RollSettings, Snapshot},
-};
+use crate::store::{EventsTable, Layout, RollSettings, Snapshot};
 
 /// What a sensor sends on each connection, one after the other; it ends each
 /// stream but the last.
@@ -94,8 +94,10 @@ fn serve(socket: &Path, sequences: &[&[u64]]) {
     tokio::spawn(server.serve_with_incoming(incoming));
 }
 
-fn config(directory: &Path) -> Config {
-    Config {
+fn tenant(directory: &Path) -> Tenant {
+    Tenant {
+        name: None,
+        listen: None,
         sensors: vec![Address::Unix(directory.join("sensor.sock").to_str().unwrap().into())],
         store: Layout::new(directory.join("store").to_str().unwrap()).unwrap(),
         roll: RollSettings { bytes: 1 << 20, age: Duration::from_secs(60) },
@@ -129,14 +131,15 @@ async fn wait_until_stored(store: &Layout, expected: &[&str]) {
 }
 
 /// Runs a collector until `expected` is stored.
-async fn run_until_stored(config: &Config, expected: &[&str]) {
+async fn run_until_stored(tenant: &Tenant, expected: &[&str]) {
     let (stop, stopped) = oneshot::channel::<()>();
     let waiting = async {
-        wait_until_stored(&config.store, expected).await;
+        wait_until_stored(&tenant.store, expected).await;
         stop.send(()).unwrap();
         Instant::now()
     };
-    let running = run_until(config, async { stopped.await.unwrap() });
+    let config = Config { tenants: vec![tenant.clone()] };
+    let running = run_until(&config, async { stopped.await.unwrap() });
     let (asked, ended) = tokio::join!(waiting, running);
     ended.unwrap();
     assert!(asked.elapsed() < Duration::from_secs(1), "the end took {:?}", asked.elapsed());
@@ -146,31 +149,31 @@ async fn run_until_stored(config: &Config, expected: &[&str]) {
 async fn a_collector_comes_back_and_tells_what_it_missed() {
     let directory = tempfile::tempdir().unwrap();
     serve(&directory.path().join("sensor.sock"), &[&[1, 2], &[2, 3, 7], &[8]]);
-    let config = config(directory.path());
+    let tenant = tenant(directory.path());
     // 4 to 6 are missing within a connection, which nothing explains.
-    run_until_stored(&config, &["1", "2", "3", "unexplained 4-6", "7", "8"]).await;
+    run_until_stored(&tenant, &["1", "2", "3", "unexplained 4-6", "7", "8"]).await;
 }
 
 #[tokio::test(flavor = "multi_thread")]
 async fn what_came_while_no_collector_ran_is_a_gap() {
     let directory = tempfile::tempdir().unwrap();
     serve(&directory.path().join("sensor.sock"), &[&[5, 6], &[9], &[9, 10]]);
-    let config = config(directory.path());
+    let tenant = tenant(directory.path());
     let expected = ["5", "6", "not_connected 7-8", "9", "10"];
-    run_until_stored(&config, &expected).await;
+    run_until_stored(&tenant, &expected).await;
     // Another collector over the same store knows where the last one was.
     std::fs::remove_file(directory.path().join("sensor.sock")).unwrap();
     serve(&directory.path().join("sensor.sock"), &[&[10, 12]]);
     let later = ["5", "6", "not_connected 7-8", "9", "10", "not_connected 11-11", "12"];
-    run_until_stored(&config, &later).await;
+    run_until_stored(&tenant, &later).await;
 }
 
 #[tokio::test(flavor = "multi_thread")]
 async fn a_sensor_that_is_not_there_yet_is_waited_for() {
     let directory = tempfile::tempdir().unwrap();
-    let config = config(directory.path());
+    let tenant = tenant(directory.path());
     let socket = directory.path().join("sensor.sock");
-    let store = config.store.clone();
+    let store = tenant.store.clone();
     let late = async {
         // The store is there once the collector runs.
         while Snapshot::take(&store).is_err() {
@@ -178,5 +181,5 @@ async fn a_sensor_that_is_not_there_yet_is_waited_for() {
         }
         serve(&socket, &[&[1]]);
     };
-    tokio::join!(late, run_until_stored(&config, &["1"]));
+    tokio::join!(late, run_until_stored(&tenant, &["1"]));
 }

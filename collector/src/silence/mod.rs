@@ -28,6 +28,8 @@ use heard::{LANES, is_same};
 pub use links::Links;
 use memory::{Memory, Remembered, Told};
 
+/// What the places of sensors begin with that dial out.
+pub const PUSHED: &str = "pushed:";
 /// How late a heartbeat may be. With the time between two looks it is told that one is
 /// missing within ten seconds.
 const MARGIN: Duration = Duration::from_secs(7);
@@ -40,7 +42,8 @@ const LOOK: Duration = Duration::from_secs(1);
 /// How often it is remembered who was heard when, if nothing else changes.
 const REMEMBER: Duration = Duration::from_secs(60);
 
-/// Watches over the sensors of the configuration.
+/// Watches over the sensors of the configuration, and over those that have dialled out to
+/// this collector.
 pub struct Silences {
     links: Links,
     sensors: BTreeMap<String, Sensor>,
@@ -71,9 +74,12 @@ impl Silences {
         let (memory, mut before) = Memory::open(file);
         let sensor = |address: String| {
             let known = before.remove(&address).unwrap_or_default();
-            (address, Sensor { known, since: now, reopened: false, began: wall() })
+            (address, Sensor::new(known, now))
         };
-        let sensors = addresses.into_iter().map(sensor).collect();
+        let mut sensors: BTreeMap<_, _> = addresses.into_iter().map(sensor).collect();
+        // Those that dial out are in no configuration.
+        let pushed = before.into_iter().filter(|(place, _)| place.starts_with(PUSHED));
+        sensors.extend(pushed.map(|(place, known)| (place, Sensor::new(known, now))));
         Self { links, sensors, memory, looked: now, remembered: now }
     }
 
@@ -89,7 +95,8 @@ impl Silences {
         let mut changed = false;
         for heard in heard {
             let Some(address) = self.links.address(heard.connection) else { continue };
-            let Some(sensor) = self.sensors.get_mut(&address) else { continue };
+            let new = || Sensor::new(Remembered::default(), now);
+            let sensor = self.sensors.entry(address.clone()).or_insert_with(new);
             changed |= sensor.hear(heard, now);
             told.extend(sensor.end(&address));
         }
@@ -125,6 +132,10 @@ impl Silences {
 }
 
 impl Sensor {
+    fn new(known: Remembered, now: Instant) -> Self {
+        Self { known, since: now, reopened: false, began: wall() }
+    }
+
     /// Something came from it. True when it is worth remembering at once.
     fn hear(&mut self, heard: Heard, now: Instant) -> bool {
         let before = self.id().unwrap_or_default();

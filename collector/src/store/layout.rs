@@ -4,6 +4,7 @@
 //! lock                                            held by the one who writes
 //! name                                            under which sensors know the store
 //! sensors.json                                    who was heard when, see `silence`
+//! owners.json                                     whose the sensors are, see `owners.rs`
 //! log/NUMBER-DAY-MARKER.log                       segments, see `log.rs`
 //! events/day=YYYY-MM-DD/NUMBER_FROM_TO.parquet    what became of a segment
 //! events/day=YYYY-MM-DD/.NUMBER.tmp               one that is being made
@@ -20,6 +21,7 @@ use std::{
     str::FromStr,
 };
 
+use activity_peers::Name;
 use jiff::civil::Date;
 
 use super::{StoreError, log::Segment};
@@ -72,6 +74,17 @@ impl Layout {
         Ok(Self { root: root.into() })
     }
 
+    /// The store at a URL, or the one of a tenant in it.
+    pub fn of_tenant(url: &str, tenant: Option<&Name>) -> Result<Self, StoreError> {
+        let layout = Self::new(url)?;
+        Ok(tenant.map_or(layout.clone(), |name| layout.tenant(name)))
+    }
+
+    /// The store of a tenant, within the directory of all.
+    pub fn tenant(&self, name: &Name) -> Self {
+        Self { root: self.root.join(name.as_str()) }
+    }
+
     /// The store's directory.
     pub fn root(&self) -> &Path {
         &self.root
@@ -99,6 +112,11 @@ impl Layout {
     /// The file of what is remembered of sensors.
     pub fn sensors(&self) -> PathBuf {
         self.root.join("sensors.json")
+    }
+
+    /// The file of which sensor is whose.
+    pub fn owners(&self) -> PathBuf {
+        self.root.join("owners.json")
     }
 
     /// The directory of segments.

@@ -157,7 +157,7 @@ fn what_has_been_received_is_known_after_any_number_of_restarts() {
     let mut tracker = Tracker::default();
     let mut store = Store::open(layout.clone(), AT_ONCE, &mut tracker).unwrap();
     let mut events = Vec::new();
-    tracker.receive(1, encoded([7]).remove(0), &mut events);
+    tracker.receive(1, None, encoded([7]).remove(0), &mut events);
     store.append(&events).unwrap();
     store.maintain(|| tracker.cursors()).unwrap();
     store.close().unwrap();

@@ -23,6 +23,7 @@ use std::{
     path::{Path, PathBuf},
 };
 
+use activity_peers::Address;
 use serde::Deserialize;
 
 use crate::{logins::LoginsConfig, policy::Fault};
@@ -112,6 +113,7 @@ const KEYS: &[&str] = &[
     "stream.mode",
     "stream.tcp",
     "stream.plain_text",
+    "stream.push",
     "stream.tls.certificate",
     "stream.tls.key",
     "stream.tls.authority",
@@ -217,9 +219,11 @@ pub struct StreamConfig {
     /// Address to listen on as well; needs `tls`, or `plain_text` and to be loopback.
     #[serde(deserialize_with = "values::address")]
     pub tcp: Option<SocketAddr>,
-    /// Consent to `tcp` without encryption and without a check of the peer.
+    /// Consent to `tcp` and `push` without encryption and without a check of the peer.
     pub plain_text: bool,
-    /// Who may connect to `tcp`, encrypted.
+    /// Collectors to dial out to: the first one that takes it gets the stream.
+    pub push: Vec<Address>,
+    /// The sensor's certificate for `tcp` and `push`, and whose it accepts.
     pub tls: Option<TlsConfig>,
     /// Encoded events that may wait for one subscriber.
     #[serde(deserialize_with = "values::queue_bytes")]
@@ -277,6 +281,7 @@ impl Default for StreamConfig {
             mode: SocketMode::default(),
             tcp: None,
             plain_text: false,
+            push: Vec::new(),
             tls: None,
             subscriber_queue_bytes: 64 * 1024 * 1024,
             max_subscribers: 32,
@@ -311,10 +316,14 @@ impl Config {
     #[must_use]
     pub fn check(&self) -> Vec<Conflict> {
         let mut conflicts = Vec::new();
-        conflicts.extend(self.stream.conflict());
+        conflicts.extend(self.stream.conflicts());
         if self.metrics.listen == Some(MetricsAddress::Unix(self.stream.socket.clone())) {
             let message = "is `stream.socket` as well; give one of them another path";
             conflicts.push(Conflict::at(["metrics", "listen"], message));
+        }
+        if !self.stream.push.is_empty() && !self.spool.enabled {
+            let message = "delivers what the spool keeps; set `spool.enabled = true`, or remove it";
+            conflicts.push(Conflict::at(["stream", "push"], message));
         }
         if !self.hooks.any() {
             let message = "switches every hook off, so nothing would be recorded; leave one on";

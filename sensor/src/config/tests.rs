@@ -43,6 +43,9 @@ fn the_default_file_says_what_the_defaults_are() {
     let metrics = MetricsAddress::Tcp("127.0.0.1:9464".parse().unwrap());
     assert_eq!(written.metrics.listen.take(), Some(metrics));
     assert!(std::mem::take(&mut written.stream.plain_text));
+    let collectors: Vec<_> =
+        std::mem::take(&mut written.stream.push).iter().map(ToString::to_string).collect();
+    assert_eq!(collectors, ["main@collector.example.org:50052"]);
     assert_eq!(written.stream.tls.take().map(|tls| tls.max_connection_age), Some(3600));
     assert_eq!(std::mem::take(&mut written.redaction.rules).len(), 1);
     assert_eq!(std::mem::take(&mut written.policy.rules).len(), 4);
@@ -255,8 +258,10 @@ fn mutual_tls_opens_any_address_and_needs_its_files() {
     assert_eq!((tls.revoked.as_deref(), tls.age().as_secs()), (None, 3600));
     assert_eq!(
         problems(files),
-        ["config.toml:1: `stream.tls` serves nobody without `stream.tcp`; set the address to listen on, or \
-          remove it"]
+        [
+            "config.toml:1: `stream.tls` serves nobody without `stream.tcp` or `stream.push`; set one of them, or \
+          remove it"
+        ]
     );
     let with = |line: &str| format!("[stream]\ntcp = \"0.0.0.0:50051\"\n{files}{line}\n");
     assert_eq!(
@@ -273,6 +278,31 @@ fn mutual_tls_opens_any_address_and_needs_its_files() {
     );
     let lacking = problems("[stream]\ntcp = \"127.0.0.1:50051\"\n[stream.tls]\nkey = \"/k\"\n");
     assert_eq!(lacking.last().map(String::as_str), Some("config.toml:3: `stream.tls` lacks `certificate`"));
+}
+
+#[test]
+fn collectors_on_other_machines_are_dialled_with_mutual_tls_only() {
+    let files = "[stream.tls]\ncertificate = \"/c\"\nkey = \"/k\"\nauthority = \"/a\"\n";
+    let push = |address: &str| format!("[stream]\npush = [\"{address}\"]\n");
+    for (text, words) in [
+        (push("192.0.2.1:1"), Some("takes mutual TLS")),
+        (push("main@192.0.2.1:1") + "plain_text = true\n", Some("takes mutual TLS")),
+        (push("127.0.0.1:1"), Some("set `stream.plain_text = true`")),
+        (push("127.0.0.1:1") + "plain_text = true\n", None),
+        (push("unix:/run/c.sock"), None),
+        (push("main@192.0.2.1:1") + files, None),
+        (push("unix:/run/c.sock") + "[spool]\nenabled = false\n", Some("delivers what the spool keeps")),
+        (push("somewhere"), Some("is no address")),
+    ] {
+        match (parse(&text), words) {
+            (Ok(_), None) => {}
+            (Err(_), Some(words)) => {
+                let [problem] = problems(&text).try_into().unwrap();
+                assert!(problem.contains("stream.push") && problem.contains(words), "{problem}");
+            }
+            (parsed, _) => panic!("{text}: {parsed:?}"),
+        }
+    }
 }
 
 proptest::proptest! {

@@ -2,7 +2,7 @@
 
 use std::{path::PathBuf, time::Duration};
 
-use activity_peers::Files;
+use activity_peers::{Address, Files};
 use serde::Deserialize;
 
 use super::{Conflict, StreamConfig, values};
@@ -50,11 +50,15 @@ impl TlsConfig {
 
 impl StreamConfig {
     /// What the keys about TCP say that cannot hold together.
-    pub(super) fn conflict(&self) -> Option<Conflict> {
+    pub(super) fn conflicts(&self) -> impl Iterator<Item = Conflict> {
+        self.conflict_of_tcp().into_iter().chain(self.push.iter().find_map(|to| self.conflict_of_push(to)))
+    }
+
+    fn conflict_of_tcp(&self) -> Option<Conflict> {
         match (self.tcp, &self.tls) {
-            (None, Some(_)) => Some(Conflict::at(
+            (None, Some(_)) if self.push.is_empty() => Some(Conflict::at(
                 ["stream", "tls"],
-                "serves nobody without `stream.tcp`; set the address to listen on, or remove it",
+                "serves nobody without `stream.tcp` or `stream.push`; set one of them, or remove it",
             )),
             (Some(address), None) if !address.ip().is_loopback() => Some(Conflict::at(
                 ["stream", "tcp"],
@@ -71,5 +75,22 @@ impl StreamConfig {
             )),
             _ => None,
         }
+    }
+
+    fn conflict_of_push(&self, to: &Address) -> Option<Conflict> {
+        let Address::Tcp(host) = to else { return None };
+        let message = match &self.tls {
+            Some(_) => return None,
+            None if !host.is_loopback() => format!(
+                "leads to another machine with {host}, which takes mutual TLS; say in `[stream.tls]` which \
+                 certificate to show"
+            ),
+            None if !self.plain_text => format!(
+                "is not encrypted and does not check who listens at {host}; set `stream.plain_text = true` as \
+                 well, or say in `[stream.tls]` which certificate to show"
+            ),
+            None => return None,
+        };
+        Some(Conflict::at(["stream", "push"], message))
     }
 }

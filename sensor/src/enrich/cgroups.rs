@@ -52,7 +52,6 @@ impl Cgroups {
     }
 
     /// No hierarchy.
-    #[cfg(test)]
     pub fn none() -> Self {
         Self { mount: None, by_id: HashMap::new(), walked: None }
     }

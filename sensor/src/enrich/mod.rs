@@ -16,7 +16,7 @@ use activity_proto::v1::{Event, Process, Ptrace, SessionState, Truncation, event
 use sensor_types::process::Fork;
 
 use crate::{
-    decode::{Level, redact::Redactor},
+    decode::{Decoded, Level, redact::Redactor},
     identity::{Identity, LoginPrograms},
     logins::Heard,
 };
@@ -70,7 +70,6 @@ impl Enricher {
     }
 
     /// Knows nothing of the machine it runs on: for recordings.
-    #[cfg(test)]
     pub fn knowing_nothing() -> Self {
         Self {
             processes: Processes::default(),
@@ -80,6 +79,16 @@ impl Enricher {
             identity: Identity::new("00000000-boot", LoginPrograms::none_installed()),
             host_mount_namespace: None,
         }
+    }
+
+    /// The event that a record tells of; what it tells else is taken in.
+    pub fn event_of(&mut self, decoded: Decoded) -> Option<Event> {
+        match decoded {
+            Decoded::Fork(fork) => self.forked(&fork),
+            Decoded::Level(level) => self.led_to(level),
+            Decoded::Event(event) => return Some(*event),
+        }
+        None
     }
 
     /// Looks at the clock and at what was looked up meanwhile, once for many

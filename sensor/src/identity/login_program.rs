@@ -109,7 +109,6 @@ impl LoginPrograms {
     }
 
     /// None at all: for recordings.
-    #[cfg(test)]
     pub fn none_installed() -> Self {
         let paths = KNOWN.iter().map(|(path, kind)| (PathBuf::from(path), *kind)).collect();
         Self { paths, files: HashSet::new(), new: Vec::new() }

@@ -6,6 +6,7 @@ mod hub;
 mod listen;
 mod missed;
 mod outgoing;
+mod push;
 mod queue;
 mod service;
 mod tls;
@@ -17,4 +18,5 @@ pub use missed::Missed;
 #[cfg(test)]
 pub use outgoing::Part;
 pub use outgoing::{Encoded, Outgoing};
+pub use push::Push;
 pub use service::serve;

@@ -20,13 +20,3 @@ static RECORDING: &[u8] = include_bytes!("../../testdata/login.records");
 fn decoder() -> Decoder {
     Decoder::new("00000000-boot", Arc::new(Redactor::new(&RedactionConfig::default()).unwrap()))
 }
-
-/// The event that a record tells of; what it tells else goes to the enricher.
-fn event_of(decoded: Decoded, enricher: &mut Enricher) -> Option<Event> {
-    match decoded {
-        Decoded::Fork(fork) => enricher.forked(&fork),
-        Decoded::Level(level) => enricher.led_to(level),
-        Decoded::Event(event) => return Some(*event),
-    }
-    None
-}

@@ -17,7 +17,7 @@ fn replay(recording: &[u8]) -> Vec<String> {
     let policy = Policy::new(&PolicyConfig::default(), None).unwrap();
     let mut lines = Vec::new();
     for record in records(recording) {
-        let Some(mut event) = event_of(decoder.decode(record, 0).unwrap(), &mut enricher) else { continue };
+        let Some(mut event) = enricher.event_of(decoder.decode(record, 0).unwrap()) else { continue };
         let is_new = enricher.enrich(&mut event) == Enriched::New;
         if is_new && policy.decide(&event, &enricher.ancestry(&event)) == Verdict::Keep {
             lines.push(json::to_json(&event).to_string());
@@ -70,7 +70,7 @@ fn an_event_is_enriched_in_two_microseconds() {
     for _ in 0..ROUNDS {
         let mut enricher = Enricher::knowing_nothing();
         for record in records(RECORDING) {
-            let Some(mut event) = event_of(decoder.decode(record, 0).unwrap(), &mut enricher) else {
+            let Some(mut event) = enricher.event_of(decoder.decode(record, 0).unwrap()) else {
                 continue;
             };
             let begun = std::time::Instant::now();

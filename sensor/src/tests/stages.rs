@@ -23,7 +23,7 @@ fn stage_decode(decoder: &Decoder, records: &[&[u8]]) -> Vec<Decoded> {
 fn stage_enrich(enricher: &mut Enricher, decoded: Vec<Decoded>) -> Vec<Event> {
     let mut events = Vec::with_capacity(decoded.len());
     for decoded in decoded {
-        if let Some(mut event) = event_of(decoded, enricher) {
+        if let Some(mut event) = enricher.event_of(decoded) {
             enricher.enrich(&mut event);
             events.push(event);
         }

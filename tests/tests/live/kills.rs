@@ -9,9 +9,13 @@ use std::{
     time::{Duration, Instant},
 };
 
-use activity_tests::{EACH_OPEN, Machine, Person, Program, Sensor, collector, eventually, here, run};
+use activity_tests::{EACH_OPEN, Machine, Person, Program, Sensor, collector, eventually, here};
 use rustix::process::Signal;
-use serde_json::Value;
+
+use crate::{
+    collectors::{Way, query},
+    numbered::Files,
+};
 
 /// How many kills: few in an ordinary run.
 fn kills() -> u64 {
@@ -19,14 +23,14 @@ fn kills() -> u64 {
 }
 
 /// Opens a file with a new name every millisecond while `work` runs. Gives how many.
-fn while_files_are_opened<T: Send>(directory: &Path, work: impl FnOnce() -> T + Send) -> (u64, T) {
+fn while_files_are_opened<T: Send>(files: &Files, work: impl FnOnce() -> T + Send) -> (u64, T) {
     let (stop, opened) = (AtomicBool::new(false), AtomicU64::new(0));
     let done = std::thread::scope(|scope| {
         scope.spawn(|| {
             Person::new().act(|| {
                 while !stop.load(Ordering::Acquire) {
                     let number = opened.load(Ordering::Relaxed);
-                    drop(File::create(directory.join(number.to_string())).unwrap());
+                    drop(File::create(files.directory().join(number.to_string())).unwrap());
                     opened.store(number + 1, Ordering::Release);
                     // The pace, not a wait for anything.
                     std::thread::sleep(Duration::from_millis(1));
@@ -40,36 +44,17 @@ fn while_files_are_opened<T: Send>(directory: &Path, work: impl FnOnce() -> T + 
     (opened.into_inner(), done)
 }
 
+/// Waits until the last file is stored.
+fn wait_for(last: u64, store: &Path, files: &Files) -> BTreeMap<u64, u64> {
+    eventually("the last file is stored", || {
+        let stored = files.stored(|sql| query(store, sql));
+        stored.contains_key(&last).then_some(stored)
+    })
+}
+
 fn start_collector(sensor: &Sensor, store: &Path) -> Program {
     let address = format!("unix:{}", sensor.socket().display());
     Program::start(Command::new(collector()).args(["run", "--sensor", &address, "--store"]).arg(store))
-}
-
-fn query(store: &Path, sql: &str) -> Vec<Value> {
-    let output =
-        run(Command::new(collector()).args(["query", sql, "--format", "json", "--store"]).arg(store));
-    if output.code != Some(0) {
-        return Vec::new();
-    }
-    serde_json::from_str::<Value>(&output.stdout).unwrap().as_array().unwrap().clone()
-}
-
-/// How often each file of the directory is in the store.
-fn stored(store: &Path, directory: &Path) -> BTreeMap<u64, u64> {
-    let prefix = format!("{}/", directory.display());
-    let sql = format!(
-        "SELECT path, count(*) AS n FROM events WHERE type = 'open' AND path LIKE '{prefix}%' GROUP BY path"
-    );
-    let number = |row: &Value| row["path"].as_str()?.strip_prefix(&prefix)?.parse().ok();
-    query(store, &sql).iter().filter_map(|row| Some((number(row)?, row["n"].as_u64()?))).collect()
-}
-
-/// Waits until the last file is stored.
-fn wait_for(last: u64, store: &Path, directory: &Path) -> BTreeMap<u64, u64> {
-    eventually("the last file is stored", || {
-        let stored = stored(store, directory);
-        stored.contains_key(&last).then_some(stored)
-    })
 }
 
 /// A little while, another one each time.
@@ -78,31 +63,29 @@ fn pause(number: u64) {
     std::thread::sleep(Duration::from_millis(50 + number.wrapping_mul(7919) % 400));
 }
 
-#[test]
-fn a_collector_that_is_killed_again_and_again_stores_every_event_once() {
-    let Some(_machine) = Machine::alone(here!()) else { return };
-    let sensor = Sensor::start(EACH_OPEN, &[]);
-    let (store, files) = (sensor.path("store"), tempfile::tempdir().unwrap());
+/// Kills the collector again and again; nothing is missing and nothing doubled.
+fn collector_is_killed(way: &str, sensor: &Sensor, start: impl Fn(&Path) -> Program + Sync) {
+    let (store, files) = (sensor.path("store"), Files::new());
     let begun = Instant::now();
-    let (opened, mut receiver) = while_files_are_opened(files.path(), || {
-        let mut receiver = start_collector(&sensor, &store);
-        sensor.await_subscriber(receiver.pid());
+    let (opened, mut receiver) = while_files_are_opened(&files, || {
+        let mut receiver = start(&store);
+        await_consumer(sensor);
         for number in 0..kills() {
             pause(number);
             receiver.signal(Signal::KILL);
             receiver.wait();
-            receiver = start_collector(&sensor, &store);
+            receiver = start(&store);
         }
-        sensor.await_subscriber(receiver.pid());
+        await_consumer(sensor);
         receiver
     });
-    let stored = wait_for(opened - 1, &store, files.path());
+    let stored = wait_for(opened - 1, &store, &files);
     let (missing, doubled) = (0..opened).fold((0, 0), |(missing, doubled), number| {
         let times = stored.get(&number).copied().unwrap_or(0);
         (missing + u64::from(times == 0), doubled + u64::from(times > 1))
     });
     println!(
-        "{} kills of the collector in {:?}, {opened} files opened: {missing} missing, {doubled} doubled",
+        "{} kills of the collector, {way}, in {:?}, {opened} files opened: {missing} missing, {doubled} doubled",
         kills(),
         begun.elapsed()
     );
@@ -112,14 +95,38 @@ fn a_collector_that_is_killed_again_and_again_stores_every_event_once() {
     receiver.wait();
 }
 
+/// Waits until a collector is connected, whichever end made the connection.
+fn await_consumer(sensor: &Sensor) {
+    eventually("a collector consumes", || {
+        let consumers = sensor.status().spool.unwrap().consumers;
+        consumers.iter().any(|consumer| consumer.connected).then_some(())
+    });
+}
+
+#[test]
+fn a_collector_that_is_killed_again_and_again_stores_every_event_once() {
+    let Some(_machine) = Machine::alone(here!()) else { return };
+    let sensor = Sensor::start(EACH_OPEN, &[]);
+    collector_is_killed("which dials", &sensor, |store| start_collector(&sensor, store));
+}
+
+#[test]
+fn a_collector_that_sensors_dial_out_to_is_killed_again_and_again_and_stores_every_event_once() {
+    let Some(_machine) = Machine::alone(here!()) else { return };
+    let directory = tempfile::tempdir().unwrap();
+    let way = Way::unix(directory.path());
+    let sensor = Sensor::start(&way.push(EACH_OPEN), &[]);
+    collector_is_killed("which listens", &sensor, |store| way.listen(store).program);
+}
+
 #[test]
 fn a_sensor_that_is_killed_again_and_again_loses_nothing_that_it_sent_and_tells_each_kill() {
     let Some(_machine) = Machine::alone(here!()) else { return };
     let mut sensor = Sensor::start(EACH_OPEN, &[]);
-    let (store, files) = (sensor.path("store"), tempfile::tempdir().unwrap());
+    let (store, files) = (sensor.path("store"), Files::new());
     let begun = Instant::now();
     let mut receiver = start_collector(&sensor, &store);
-    let (opened, ()) = while_files_are_opened(files.path(), || {
+    let (opened, ()) = while_files_are_opened(&files, || {
         for number in 0..kills() {
             pause(number);
             sensor.program.signal(Signal::KILL);
@@ -131,7 +138,7 @@ fn a_sensor_that_is_killed_again_and_again_loses_nothing_that_it_sent_and_tells_
         // Whatever is opened from here on is recorded.
         pause(0);
     });
-    let stored = wait_for(opened - 1, &store, files.path());
+    let stored = wait_for(opened - 1, &store, &files);
     let doubled = stored.values().filter(|times| **times > 1).count();
     // Every number of every run and lane is there once, from the first on.
     let sql = "SELECT epoch, lane, count(*) AS n, count(DISTINCT sequence) AS numbers, max(sequence) AS last \

@@ -8,10 +8,13 @@
 
 mod acceptance;
 mod access;
+mod collectors;
 mod connects;
 mod counts;
+mod crowd;
 mod ends;
 mod errors;
+mod faults;
 mod files;
 mod folds;
 mod heartbeat;
@@ -21,9 +24,11 @@ mod left_out;
 mod limit;
 mod metrics;
 mod names;
+mod numbered;
 mod policy;
 mod privacy;
 mod processes;
+mod push;
 mod reflection;
 mod rules;
 mod silence;

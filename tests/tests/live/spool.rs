@@ -3,34 +3,10 @@
 use std::{collections::BTreeSet, fs::File, time::Duration};
 
 use activity_proto::v1::{ConsumeStart, Event, GapReason, Lane, consume_start::From, event::Payload};
-use activity_tests::{Consumer, EACH_OPEN, EventExt as _, Machine, Person, Sensor, here};
+use activity_tests::{Consumer, EACH_OPEN, Machine, Person, Sensor, here};
 use rustix::process::Signal;
-use tempfile::TempDir;
 
-/// Files to be opened: each name once.
-struct Files(TempDir);
-
-impl Files {
-    fn new() -> Self {
-        Self(tempfile::tempdir().unwrap())
-    }
-
-    /// Opens so many more.
-    fn open(&self, person: Person, numbers: std::ops::Range<usize>) {
-        let paths: Vec<_> = numbers.map(|number| self.0.path().join(number.to_string())).collect();
-        person.act(|| paths.iter().for_each(|path| drop(File::create(path).unwrap())));
-    }
-
-    /// The numbers of those that were told of, in order.
-    fn of(&self, events: &[Event]) -> Vec<usize> {
-        let directory = format!("{}/", self.0.path().display());
-        let number = |event: &Event| {
-            let path = String::from_utf8(event.path().to_vec()).ok()?;
-            path.strip_prefix(&directory)?.parse().ok()
-        };
-        events.iter().filter_map(number).collect()
-    }
-}
+use crate::numbered::Files;
 
 fn gaps(events: &[Event]) -> Vec<(Lane, GapReason, u64)> {
     let gap = |event: &Event| match &event.payload {
@@ -135,7 +111,7 @@ fn a_consumer_that_acknowledges_nothing_gets_a_window_and_holds_nobody_up() {
     let mut fast = Consumer::start(&sensor.socket(), start("fast"));
     for portion in 0..10 {
         files.open(person, portion * 200..portion * 200 + 200);
-        while files.of(&fast.seen).len() < portion * 200 + 200 {
+        while (files.of(&fast.seen).len() as u64) < portion * 200 + 200 {
             assert!(fast.next(activity_tests::deadline()).unwrap().is_some(), "the fast one waits");
             fast.acknowledge();
         }

@@ -31,7 +31,7 @@ pub fn measure(bench: &Bench, arguments: &Arguments) -> (Report, Result) {
     let mut course = Course {
         bench,
         pairs: arguments.pairs.into(),
-        quick: arguments.quick,
+        arguments,
         says: None,
         progress: Progress::new(
             workloads.iter().map(|workload| runs(*workload, &contestants, arguments)).sum(),
@@ -101,7 +101,7 @@ fn subject(arguments: &Arguments, sensor: Option<SensorSays>, contestants: &[Con
 struct Course<'a> {
     bench: &'a Bench,
     pairs: usize,
-    quick: bool,
+    arguments: &'a Arguments,
     says: Option<SensorSays>,
     progress: Progress,
     compared: Vec<Compared>,
@@ -110,7 +110,15 @@ struct Course<'a> {
 
 impl Course<'_> {
     fn task(&self, workload: Workload) -> Task {
-        Task { workload, count: workload.count(self.quick) }
+        let Arguments { quick, rate, seconds, .. } = self.arguments;
+        let count = workload.count(*quick);
+        match (workload.rate(), workload) {
+            (Some(usual), Workload::Paced) => {
+                let rate = rate.unwrap_or(usual);
+                Task { workload, count: seconds.map_or(count, |seconds| seconds * rate), rate: Some(rate) }
+            }
+            (rate, _) => Task { workload, count, rate },
+        }
     }
 
     fn measure(&mut self, workload: Workload, contestants: &[Contestant]) -> Result {
@@ -179,7 +187,7 @@ impl Course<'_> {
             ));
         }
         let delay_ms = (workload == Workload::Delay).then(|| Delay::of(&runs)).flatten();
-        Ok(Alone { workload, runs, start_ms, delay_ms })
+        Ok(Alone { workload, rate: task.rate, runs, start_ms, delay_ms })
     }
 
     /// Milliseconds from the start of the daemon until an act that was already

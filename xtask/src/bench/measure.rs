@@ -123,6 +123,8 @@ pub struct Task {
     pub workload: Workload,
     /// How often.
     pub count: u64,
+    /// How often in a second, where it does not go as fast as it can.
+    pub rate: Option<u64>,
 }
 
 impl Task {
@@ -131,7 +133,7 @@ impl Task {
         let mut command = Command::new(&bench.helper);
         command.args(["workload", self.workload.generator(), &self.count.to_string()]);
         command.arg(bench.private.path());
-        if let Some(rate) = self.workload.rate() {
+        if let Some(rate) = self.rate {
             command.args(["--rate", &rate.to_string()]);
         }
         if bench.pinned {

@@ -48,6 +48,7 @@ Examples:
   cargo xtask bench --quick --profile trial      a first look, a few minutes
   cargo xtask bench open other --only default    two workloads beside the sensor with its default policy
   cargo xtask bench open --pairs 15 --pinned     more pairs, the workload on a core of its own
+  cargo xtask bench paced --rate 100000 --seconds 600 --pairs 1      does it keep up?
   cargo xtask bench --guest 6.12                 instructions, with trampolines as well, on another kernel
   cargo xtask bench --peers --json result.json   also beside auditd, bpftrace and libbpf-tools; all values in a file
 
@@ -75,6 +76,12 @@ pub struct Arguments {
     /// Fewer operations in each run: a first look.
     #[arg(long)]
     quick: bool,
+    /// For `paced`: opens in a second.
+    #[arg(long, value_name = "N", value_parser = clap::value_parser!(u64).range(1..=10_000_000))]
+    rate: Option<u64>,
+    /// For `paced`: how long each run takes.
+    #[arg(long, value_name = "N", value_parser = clap::value_parser!(u64).range(1..=86_400))]
+    seconds: Option<u64>,
     /// Keep the workload on the last core, and what watches on the others: less noise.
     #[arg(long)]
     pinned: bool,

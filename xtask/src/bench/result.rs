@@ -78,6 +78,9 @@ pub struct Compared {
 pub struct Alone {
     /// What was done.
     pub workload: Workload,
+    /// Operations in a second.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub rate: Option<u64>,
     /// Each time.
     pub runs: Vec<Run>,
     /// For `start`: milliseconds from the daemon's start to the first event.

@@ -177,7 +177,7 @@ fn said(row: &Alone) -> String {
         let each: Vec<_> = row.start_ms.iter().map(|time| format!("{time:.0}")).collect();
         return format!("from the start to the first event, ms: {}", each.join(" "));
     }
-    row.workload.rate().map(|rate| format!("at {rate} a second")).unwrap_or_default()
+    row.rate.map(|rate| format!("at {rate} a second")).unwrap_or_default()
 }
 
 fn joined(verdicts: &[&super::goals::Verdict]) -> String {

@@ -36,13 +36,13 @@ impl Home {
         (port, refusals)
     }
 
-    fn config(&self, address: &str, files: Files) -> Config {
+    fn tenant(&self, address: &str, files: Files) -> Tenant {
         let sensors = vec![address.parse().unwrap()];
-        Config { sensors, tls: Some(files), ..config(self.directory.path()) }
+        Tenant { sensors, tls: Some(files), ..tenant(self.directory.path()) }
     }
 }
 
-fn enrol(ca: &Ca, directory: &Path, identity: &str) -> Files {
+pub(super) fn enrol(ca: &Ca, directory: &Path, identity: &str) -> Files {
     let out = directory.join(identity.replace('/', "-"));
     let identity: Identity = format!("activity://{identity}").parse().unwrap();
     ca.enrol(&identity, days(1)).unwrap().write(&out, true).unwrap();
@@ -54,8 +54,8 @@ async fn what_a_sensor_sends_over_mutual_tls_is_stored_and_it_may_be_called_by_i
     let home = Home::new();
     let collector = enrol(&home.ca, home.directory.path(), "default/collector/main");
     let (port, refusals) = home.serve(&[&[1, 2], &[3]], Limits::default()).await;
-    let config = home.config(&format!("web-1@localhost:{port}"), collector);
-    run_until_stored(&config, &["1", "2", "3"]).await;
+    let tenant = home.tenant(&format!("web-1@localhost:{port}"), collector);
+    run_until_stored(&tenant, &["1", "2", "3"]).await;
     assert_eq!((refusals.accepted(), refusals.by_reason().count()), (2, 0));
 }
 
@@ -66,7 +66,7 @@ async fn a_collector_comes_back_after_the_greatest_age_of_a_connection() {
     let limits = Limits { age: Duration::from_millis(300), ..Limits::default() };
     // The stream does not end by itself.
     let (port, refusals) = home.serve(&[&[1]], limits).await;
-    let config = home.config(&format!("127.0.0.1:{port}"), collector);
+    let tenant = home.tenant(&format!("127.0.0.1:{port}"), collector);
     let back = async {
         let deadline = Instant::now() + Duration::from_secs(30);
         while refusals.retired() == 0 || refusals.accepted() < 2 {
@@ -74,8 +74,8 @@ async fn a_collector_comes_back_after_the_greatest_age_of_a_connection() {
             tokio::time::sleep(Duration::from_millis(10)).await;
         }
     };
-    run_until(&config, back).await.unwrap();
-    assert_eq!(stored(&config.store).await, ["1"]);
+    run_until(&Config { tenants: vec![tenant.clone()] }, back).await.unwrap();
+    assert_eq!(stored(&tenant.store).await, ["1"]);
     assert_eq!(refusals.by_reason().count(), 0);
 }
 
@@ -87,23 +87,24 @@ async fn a_collector_with_a_revoked_certificate_stores_nothing_until_it_has_anot
     std::fs::copy(home.directory.path().join("ca/revoked.pem"), home.sensor.revoked.as_ref().unwrap())
         .unwrap();
     let (port, refusals) = home.serve(&[&[1]], Limits::default()).await;
-    let config = home.config(&format!("127.0.0.1:{port}"), collector);
+    let tenant = home.tenant(&format!("127.0.0.1:{port}"), collector);
     let mend = async {
         let deadline = Instant::now() + Duration::from_secs(30);
         while refusals.refused(Reason::Revoked) == 0 {
             assert!(Instant::now() < deadline, "it is not refused");
             tokio::time::sleep(Duration::from_millis(10)).await;
         }
-        assert_eq!(stored(&config.store).await, [""; 0]);
+        assert_eq!(stored(&tenant.store).await, [""; 0]);
         enrol(&home.ca, home.directory.path(), "default/collector/main");
     };
-    tokio::join!(mend, run_until_stored(&config, &["1"]));
+    tokio::join!(mend, run_until_stored(&tenant, &["1"]));
 }
 
 #[tokio::test(flavor = "multi_thread")]
 async fn files_of_no_use_end_the_collector_with_a_wrong_configuration() {
     let home = Home::new();
     let nothing = Files { key: "/nowhere/key.pem".into(), ..home.sensor.clone() };
-    let failure = run_until(&home.config("127.0.0.1:1", nothing), async {}).await.unwrap_err();
+    let config = Config { tenants: vec![home.tenant("127.0.0.1:1", nothing)] };
+    let failure = run_until(&config, async {}).await.unwrap_err();
     assert!(failure.code == 78 && failure.to_string().starts_with("the key /nowhere"), "{failure}");
 }

@@ -1,4 +1,4 @@
-//! Where a sensor is reached.
+//! Where a peer is reached, or listens.
 
 use std::{
     fmt,
@@ -6,13 +6,14 @@ use std::{
     str::FromStr,
 };
 
-use activity_peers::Name;
 use serde::Deserialize;
+
+use crate::{Name, refusal::printable};
 
 /// Longest name of a host.
 const HOST_MAX: usize = 253;
 
-/// Where a sensor is reached.
+/// Where a peer is reached, or listens.
 #[derive(Clone, Debug, PartialEq, Eq, Deserialize)]
 #[serde(try_from = "String")]
 pub enum Address {
@@ -22,10 +23,10 @@ pub enum Address {
     Tcp(Host),
 }
 
-/// A host and a port, and which sensor is expected there.
+/// A host and a port, and which peer is expected there.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Host {
-    /// The name in the sensor's certificate; any sensor of our tenant when absent.
+    /// The name in the peer's certificate; any of its role and our tenant when absent.
     pub name: Option<Name>,
     /// A name or an address.
     host: String,
@@ -34,17 +35,25 @@ pub struct Host {
 
 impl Host {
     /// Whether nothing sent there leaves this machine.
+    #[must_use]
     pub fn is_loopback(&self) -> bool {
         self.host.parse().is_ok_and(|address: IpAddr| address.is_loopback())
+    }
+
+    /// `HOST:PORT`
+    #[must_use]
+    pub fn place(&self) -> String {
+        Self { name: None, ..self.clone() }.to_string()
     }
 }
 
 impl Address {
     /// As a URI that gRPC connects to.
+    #[must_use]
     pub fn uri(&self) -> String {
         match self {
             Self::Unix(path) => format!("unix:{path}"),
-            Self::Tcp(host) => format!("http://{}", Host { name: None, ..host.clone() }),
+            Self::Tcp(host) => format!("http://{}", host.place()),
         }
     }
 }
@@ -52,7 +61,7 @@ impl Address {
 impl fmt::Display for Address {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
-            Self::Unix(path) => write!(f, "unix:{}", activity_proto::json::escape_bytes(path.as_bytes())),
+            Self::Unix(path) => write!(f, "unix:{}", printable(path)),
             Self::Tcp(host) => host.fmt(f),
         }
     }
@@ -107,7 +116,7 @@ impl FromStr for Host {
             Some((host, Ok(port))) if valid(host) => Ok(Self { name, host: host.to_owned(), port }),
             _ => Err(format!(
                 "`{}` is no address: give unix:PATH, HOST:PORT or NAME@HOST:PORT",
-                activity_proto::json::escape_bytes(text.as_bytes())
+                printable(text)
             )),
         }
     }

@@ -1,0 +1,126 @@
+//! The configuration file.
+
+use std::{
+    collections::BTreeMap,
+    fs,
+    path::{Path, PathBuf},
+};
+
+use activity_peers::Address;
+use serde::Deserialize;
+
+use crate::failure::Failure;
+
+/// How unlike a known key a suggestion may be, from 0 (anything) to 1 (equal).
+const SIMILAR: f64 = 0.6;
+
+/// The whole file. What stands outside of `tenants` is for the one tenant there is without
+/// them.
+#[derive(Debug, Default, Deserialize)]
+#[serde(deny_unknown_fields, default)]
+pub struct File {
+    pub sensors: Option<Vec<Address>>,
+    pub listen: Option<Address>,
+    pub store: Option<String>,
+    pub plain_text: bool,
+    pub roll: Roll,
+    pub tls: Tls,
+    pub tenants: BTreeMap<String, Part>,
+}
+
+/// What a tenant can have of its own.
+#[derive(Debug, Default, Deserialize)]
+#[serde(deny_unknown_fields, default)]
+pub struct Part {
+    pub sensors: Option<Vec<Address>>,
+    pub listen: Option<Address>,
+    pub store: Option<String>,
+    pub roll: Option<Roll>,
+    pub tls: Tls,
+}
+
+/// What is missing here may stand on the command line.
+#[derive(Debug, Default, Deserialize)]
+#[serde(deny_unknown_fields, default)]
+pub struct Tls {
+    pub certificate: Option<PathBuf>,
+    pub key: Option<PathBuf>,
+    pub authority: Option<PathBuf>,
+    pub revoked: Option<PathBuf>,
+}
+
+#[derive(Clone, Debug, Deserialize)]
+#[serde(deny_unknown_fields, default)]
+pub struct Roll {
+    pub bytes: u64,
+    pub seconds: u64,
+}
+
+impl Default for Roll {
+    fn default() -> Self {
+        Self { bytes: 32 << 20, seconds: 300 }
+    }
+}
+
+impl Roll {
+    fn fault(&self) -> Option<&'static str> {
+        match self {
+            Self { bytes: ..0x1_0000, .. } => Some("`roll.bytes` must be at least 65536"),
+            Self { bytes: 0x4000_0001.., .. } => Some("`roll.bytes` must be at most 1073741824"),
+            Self { seconds: 0, .. } => Some("`roll.seconds` must be at least 1"),
+            Self { seconds: 86_401.., .. } => Some("`roll.seconds` must be at most 86400"),
+            _ => None,
+        }
+    }
+}
+
+impl File {
+    /// Reads one.
+    pub fn read(path: &Path) -> Result<Self, Failure> {
+        let text = fs::read_to_string(path).map_err(|error| {
+            Failure::config(format!("cannot read the configuration file {}: {error}", path.display()))
+        })?;
+        Self::parse(&text)
+            .map_err(|(line, message)| Failure::config(format!("{}:{line}: {message}", path.display())))
+    }
+
+    fn fault(&self) -> Option<&'static str> {
+        let mut rolls = self.tenants.values().filter_map(|part| part.roll.as_ref()).chain([&self.roll]);
+        rolls.find_map(Roll::fault)
+    }
+
+    /// Reads a file's text, or says which line is wrong and how.
+    pub fn parse(text: &str) -> Result<Self, (usize, String)> {
+        let file: Self = toml::from_str(text).map_err(|error| {
+            let at = error.span().unwrap_or_default().start;
+            (line(text, at), sentence(error.message()))
+        })?;
+        match file.fault() {
+            Some(message) => Err((line(text, text.find("roll").unwrap_or_default()), message.to_owned())),
+            None => Ok(file),
+        }
+    }
+}
+
+fn line(text: &str, offset: usize) -> usize {
+    1 + text.bytes().take(offset).filter(|byte| *byte == b'\n').count()
+}
+
+/// A message of serde as a sentence. For an unknown key it names the unknown
+/// and the known ones between backquotes, in this order.
+fn sentence(message: &str) -> String {
+    let message = message.lines().next().unwrap_or_default();
+    let mut quoted = message.split('`').skip(1).step_by(2);
+    match (message.strip_prefix("unknown field "), quoted.next()) {
+        (Some(_), Some(key)) => {
+            let likeness = |known: &str| strsim::normalized_damerau_levenshtein(key, known);
+            let known: Vec<&str> = quoted.collect();
+            let nearest = known.iter().max_by(|a, b| likeness(a).total_cmp(&likeness(b)));
+            match nearest.filter(|known| likeness(known) >= SIMILAR) {
+                Some(known) => format!("unknown key `{key}`; did you mean `{known}`?"),
+                None => format!("unknown key `{key}`; there are {}", known.join(", ")),
+            }
+        }
+        _ => message.to_owned(),
+    }
+}

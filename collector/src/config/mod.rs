@@ -1,0 +1,181 @@
+//! The configuration: the file, and what the command line changes of it.
+
+mod file;
+
+#[cfg(test)]
+mod tests;
+
+use std::{path::Path, time::Duration};
+
+use activity_peers::{Address, Files, Name};
+
+use crate::{
+    cli::{RunArgs, TlsArgs},
+    failure::Failure,
+    store::{Layout, RollSettings},
+};
+use file::{File, Part, Roll, Tls};
+
+/// Where events are kept when nothing else is said.
+pub const DEFAULT_STORE: &str = "/var/lib/activity-collector";
+/// Where the sensor of this machine is reached.
+const DEFAULT_SENSOR: &str = "/run/activity-sensor/sensor.sock";
+
+/// What `run` works with.
+#[derive(Clone, Debug)]
+pub struct Config {
+    /// Each with all that is its own: they share nothing but the process.
+    pub tenants: Vec<Tenant>,
+}
+
+/// Whose events are kept together.
+#[derive(Clone, Debug)]
+pub struct Tenant {
+    /// Its name, which its certificate has to have too; `None` where there is only one.
+    pub name: Option<Name>,
+    /// The sensors to receive from.
+    pub sensors: Vec<Address>,
+    /// Where sensors come in that dial out.
+    pub listen: Option<Address>,
+    /// Where to keep what they send.
+    pub store: Layout,
+    /// When the log becomes a Parquet file.
+    pub roll: RollSettings,
+    /// Its certificate, key and authority, for sensors over TCP.
+    pub tls: Option<Files>,
+}
+
+impl Config {
+    /// The configuration that a command line asks for.
+    pub fn load(args: &RunArgs) -> Result<Self, Failure> {
+        let file = match &args.config {
+            Some(path) => File::read(path)?,
+            None => File::default(),
+        };
+        let tenants = if file.tenants.is_empty() { vec![only(args, file)?] } else { several(args, file)? };
+        Ok(Self { tenants })
+    }
+}
+
+/// The tenant of a collector that has no other.
+fn only(args: &RunArgs, mut file: File) -> Result<Tenant, Failure> {
+    let of_file = args.sensors.is_empty() && args.listen.is_none();
+    if !of_file {
+        (file.sensors, file.listen) = (Some(args.sensors.clone()), args.listen.clone());
+    }
+    if file.sensors.is_none() && file.listen.is_none() {
+        file.sensors = Some(vec![Address::Unix(DEFAULT_SENSOR.into())]);
+    }
+    let store = match &args.store {
+        Some(url) => Layout::new(url)?,
+        None => Layout::new(file.store.as_deref().unwrap_or(DEFAULT_STORE)).map_err(Failure::config)?,
+    };
+    let tls = files(Some(&args.tls), file.tls)?;
+    let plain_text = file.plain_text || args.plain_text;
+    let part = Part { sensors: file.sensors, listen: file.listen, ..Part::default() };
+    tenant(None, part, store, &file.roll, tls, plain_text)
+        .map_err(|sentence| if of_file { Failure::config(sentence) } else { Failure::usage(sentence) })
+}
+
+/// Tenants beside each other, each in a directory of its own.
+fn several(args: &RunArgs, file: File) -> Result<Vec<Tenant>, Failure> {
+    if !args.sensors.is_empty() || args.listen.is_some() || args.tls.is_given() {
+        return Err(Failure::usage(
+            "the configuration file has tenants: give sensors, addresses and certificates there, to each its own",
+        ));
+    }
+    if file.sensors.is_some() || file.listen.is_some() || file.tls.is_given() {
+        return Err(Failure::config(
+            "with [tenants], `sensors`, `listen` and `tls` belong to one of them: move them under [tenants.NAME]",
+        ));
+    }
+    let parent = args.store.as_deref().or(file.store.as_deref()).unwrap_or(DEFAULT_STORE);
+    let one = |(name, mut part): (String, Part)| {
+        let wrong = |why: String| Failure::config(format!("tenants.{name}: {why}"));
+        let name: Name = name.parse().map_err(|error| wrong(format!("{error}")))?;
+        let store = match part.store.take() {
+            Some(url) => Layout::new(&url),
+            None => Layout::new(parent).map(|parent| parent.tenant(&name)),
+        };
+        let store = store.map_err(Failure::config)?;
+        let tls = files(None, std::mem::take(&mut part.tls))?;
+        let roll = part.roll.take().unwrap_or_else(|| file.roll.clone());
+        tenant(Some(name), part, store, &roll, tls, file.plain_text).map_err(wrong)
+    };
+    let tenants = file.tenants.into_iter().map(one).collect::<Result<Vec<_>, _>>()?;
+    let mut stores: Vec<&Path> = tenants.iter().map(|tenant| tenant.store.root()).collect();
+    stores.sort_unstable();
+    if let Some([store, _]) = stores.array_windows().find(|[one, next]| next.starts_with(one)) {
+        return Err(Failure::config(format!(
+            "two tenants would share {}: give each its own",
+            store.display()
+        )));
+    }
+    Ok(tenants)
+}
+
+fn tenant(
+    name: Option<Name>,
+    part: Part,
+    store: Layout,
+    roll: &Roll,
+    tls: Option<Files>,
+    plain_text: bool,
+) -> Result<Tenant, String> {
+    let sensors = part.sensors.unwrap_or_default();
+    if sensors.is_empty() && part.listen.is_none() {
+        return Err("nothing would come in: name `sensors`, or an address to `listen` on".into());
+    }
+    let mut addresses = sensors.iter().chain(&part.listen);
+    if tls.is_none()
+        && let Some(sentence) = addresses.find_map(|address| unsafe_without_tls(address, plain_text))
+    {
+        return Err(sentence);
+    }
+    let roll = RollSettings { bytes: roll.bytes, age: Duration::from_secs(roll.seconds) };
+    Ok(Tenant { name, sensors, listen: part.listen, store, roll, tls })
+}
+
+impl Tls {
+    fn is_given(&self) -> bool {
+        [&self.certificate, &self.key, &self.authority, &self.revoked].into_iter().any(Option::is_some)
+    }
+}
+
+/// What the command line and the file say together; all that is needed or nothing.
+fn files(given: Option<&TlsArgs>, file: Tls) -> Result<Option<Files>, Failure> {
+    let is_given = given.is_some_and(TlsArgs::is_given);
+    let given = given.cloned().unwrap_or_default();
+    let certificate = given.certificate.or(file.certificate);
+    let key = given.key.or(file.key);
+    let authority = given.authority.or(file.authority);
+    let revoked = given.revoked.or(file.revoked);
+    match (certificate, key, authority) {
+        (Some(certificate), Some(key), Some(authority)) => {
+            Ok(Some(Files { certificate, key, authority, revoked }))
+        }
+        (None, None, None) if revoked.is_none() => Ok(None),
+        _ => {
+            let sentence = "mutual TLS needs all of certificate, key and authority: give them as --certificate, \
+                            --key and --authority, or in the configuration file under [tls]";
+            Err(if is_given { Failure::usage(sentence) } else { Failure::config(sentence) })
+        }
+    }
+}
+
+/// Why an address must not be used without TLS.
+fn unsafe_without_tls(address: &Address, plain_text: bool) -> Option<String> {
+    match address {
+        Address::Unix(_) => None,
+        Address::Tcp(host) if host.is_loopback() => (!plain_text).then(|| {
+            format!(
+                "{host} would be plain text, which every program on this machine can take part in: \
+                 use unix:PATH, or accept it with --plain-text or `plain_text = true`"
+            )
+        }),
+        Address::Tcp(host) => Some(format!(
+            "{host} is for other machines, which are reached with mutual TLS only: give --certificate, --key and \
+             --authority, which `activity-collector enrol` makes"
+        )),
+    }
+}
