@@ -70,6 +70,8 @@ pub fn replay(args: &ReplayArgs) -> Result<(), Failure> {
     let Outlets { hub, spool, unclean } = outlets(&config, &args.state, &state)?;
     let Some(spool) = spool else { return Err(Failure::config("replay needs the spool; switch it on")) };
     let runtime = Builder::new_current_thread().enable_all().build().map_err(Failure::unavailable)?;
+    // Certificates are looked after by a task.
+    let _within = runtime.enter();
     let push = Push::new(&config.stream, hello, Some(&spool)).map_err(ListenError::Tls)?;
     let writer = spool.start().map_err(Failure::unavailable)?;
     let told = runtime.block_on(async {

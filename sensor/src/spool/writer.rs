@@ -105,7 +105,7 @@ impl<D: Disk> Writer<D> {
             if !saved.as_ref().is_err_and(|error| error.kind() == io::ErrorKind::StorageFull) {
                 return saved;
             }
-            self.make_room()?;
+            self.make_room(Lane::Process)?;
             self.spool.save()?;
         }
         Ok(())
@@ -115,7 +115,7 @@ impl<D: Disk> Writer<D> {
         loop {
             let written = self.try_to_write(lane, batch);
             let is_full = written.as_ref().is_err_and(|error| error.kind() == io::ErrorKind::StorageFull);
-            if !is_full || self.spool.settings.when_full == WhenFull::Block || !self.make_room()? {
+            if !is_full || self.spool.settings.when_full == WhenFull::Block || !self.make_room(lane)? {
                 return written;
             }
         }
@@ -225,17 +225,35 @@ impl<D: Disk> Writer<D> {
         if is_old(&self.spool) { self.remove(lane, is_old) } else { Ok(()) }
     }
 
-    /// The disk is full: gives up the oldest there is.
-    fn make_room(&mut self) -> io::Result<bool> {
+    /// The disk is full: gives up the oldest there is, for what comes in this lane. Files
+    /// never push out anything else.
+    fn make_room(&mut self, coming: Lane) -> io::Result<bool> {
         for lane in [Lane::File, Lane::Process] {
             let mut is_done = false;
             let before = self.spool.locked().index.of(lane).bytes();
             self.remove(lane, |_| !std::mem::replace(&mut is_done, true))?;
-            if self.spool.locked().index.of(lane).bytes() < before {
+            if self.spool.locked().index.of(lane).bytes() < before || self.remove_last(lane)? {
                 return Ok(true);
+            }
+            if lane == coming {
+                return Ok(false);
             }
         }
         Ok(false)
+    }
+
+    /// Gives up the only segment of a lane, though it is the one that is written to.
+    fn remove_last(&mut self, lane: Lane) -> io::Result<bool> {
+        let (only, last, all_have) = {
+            let state = self.spool.locked();
+            let index = state.index.of(lane);
+            (index.first().filter(|_| index.bytes() > 0), index.last, state.consumers.all_have(lane))
+        };
+        let Some(only) = only else { return Ok(false) };
+        *self.open.of_mut(lane) = None;
+        let is_missed = all_have.is_some_and(|has| has < last);
+        self.remove_first(lane, only.segment, all_have.filter(|_| is_missed))?;
+        Ok(true)
     }
 
     /// Removes the oldest segments of a lane while `more` says so, never the last one.
