@@ -13,7 +13,7 @@ use crate::{
     address::Address,
     cli::RunArgs,
     failure::Failure,
-    store::{Layout, RollSettings},
+    store::{Layout, Retention, RollSettings},
 };
 
 /// Where events are kept when nothing else is said.
@@ -32,6 +32,8 @@ pub struct Config {
     pub store: Layout,
     /// When the log becomes a Parquet file.
     pub roll: RollSettings,
+    /// How long files are kept.
+    pub retention: Retention,
     /// Our certificate, key and authority, for sensors over TCP.
     pub tls: Option<Files>,
 }
@@ -44,6 +46,7 @@ struct File {
     store: String,
     plain_text: bool,
     roll: Roll,
+    retention: Keep,
     tls: Tls,
 }
 
@@ -64,6 +67,14 @@ struct Roll {
     seconds: u64,
 }
 
+/// Zeroes keep everything.
+#[derive(Debug, Default, Deserialize)]
+#[serde(deny_unknown_fields, default)]
+struct Keep {
+    keep_days: u32,
+    max_bytes: u64,
+}
+
 impl Default for File {
     fn default() -> Self {
         Self {
@@ -71,6 +82,7 @@ impl Default for File {
             store: DEFAULT_STORE.into(),
             plain_text: false,
             roll: Roll::default(),
+            retention: Keep::default(),
             tls: Tls::default(),
         }
     }
@@ -107,7 +119,9 @@ impl Config {
             });
         }
         let roll = RollSettings { bytes: file.roll.bytes, age: Duration::from_secs(file.roll.seconds) };
-        Ok(Self { sensors: file.sensors, store, roll, tls })
+        let Keep { keep_days, max_bytes } = file.retention;
+        let retention = Retention { keep_days, max_bytes };
+        Ok(Self { sensors: file.sensors, store, roll, retention, tls })
     }
 }
 
@@ -165,6 +179,15 @@ fn parse(text: &str) -> Result<File, (usize, String)> {
         let at = error.span().unwrap_or_default().start;
         (line(text, at), sentence(error.message()))
     })?;
+    let wrong_retention = match &file.retention {
+        Keep { keep_days: 36_501.., .. } => {
+            Some("`retention.keep_days` must be at most 36500, or 0 for ever")
+        }
+        Keep { max_bytes: 1.., .. } if file.retention.max_bytes < file.roll.bytes => {
+            Some("`retention.max_bytes` must be at least `roll.bytes`, or 0 for no limit")
+        }
+        _ => None,
+    };
     let too_small = match &file.roll {
         Roll { bytes: ..0x1_0000, .. } => Some("`roll.bytes` must be at least 65536"),
         Roll { bytes: 0x4000_0001.., .. } => Some("`roll.bytes` must be at most 1073741824"),
@@ -172,9 +195,13 @@ fn parse(text: &str) -> Result<File, (usize, String)> {
         Roll { seconds: 86_401.., .. } => Some("`roll.seconds` must be at most 86400"),
         _ => None,
     };
-    match too_small {
-        Some(message) => Err((line(text, text.find("roll").unwrap_or_default()), message.to_owned())),
-        None => Ok(file),
+    let wrong = |table: &str, message: &str| {
+        Err((line(text, text.find(table).unwrap_or_default()), message.to_owned()))
+    };
+    match (too_small, wrong_retention) {
+        (Some(message), _) => wrong("roll", message),
+        (None, Some(message)) => wrong("retention", message),
+        (None, None) => Ok(file),
     }
 }
 
@@ -212,6 +239,8 @@ mod tests {
         assert_eq!(file.sensors.len(), 2);
         assert_eq!((file.store.as_str(), file.plain_text), ("/s", true));
         assert_eq!((file.roll.bytes, file.roll.seconds), (65536, 5));
+        let file = parse("[retention]\nkeep_days = 90\nmax_bytes = 33554432\n").unwrap();
+        assert_eq!((file.retention.keep_days, file.retention.max_bytes), (90, 32 << 20));
     }
 
     #[test]
@@ -226,9 +255,23 @@ mod tests {
         for (text, line, sentence) in [
             ("store = '/x'\nsenors = []\n", 2, "unknown key `senors`; did you mean `sensors`?"),
             ("[roll]\nseconds = 5\nbyte = 5\n", 3, "unknown key `byte`; did you mean `bytes`?"),
-            ("\n\nzzz = 1\n", 3, "unknown key `zzz`; there are sensors, store, plain_text, roll, tls"),
+            (
+                "\n\nzzz = 1\n",
+                3,
+                "unknown key `zzz`; there are sensors, store, plain_text, roll, retention, tls",
+            ),
             ("store = 5\n", 1, "invalid type: integer `5`, expected a string"),
             ("[roll]\nbytes = 5\n", 1, "`roll.bytes` must be at least 65536"),
+            (
+                "[retention]\nmax_bytes = 5\n",
+                1,
+                "`retention.max_bytes` must be at least `roll.bytes`, or 0 for no limit",
+            ),
+            (
+                "\n[retention]\nkeep_days = 36501\n",
+                2,
+                "`retention.keep_days` must be at most 36500, or 0 for ever",
+            ),
         ] {
             assert_eq!(parse(text).unwrap_err(), (line, sentence.to_owned()), "{text}");
         }

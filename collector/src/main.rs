@@ -14,6 +14,7 @@ mod pki;
 mod query;
 mod reach;
 mod run;
+mod seal;
 mod silence;
 mod store;
 mod subscribe;
@@ -61,6 +62,7 @@ fn execute(command: Command) -> Result<(), Failure> {
     match command {
         Command::Run(args) => runtime.block_on(run::run(&config::Config::load(&args)?)),
         Command::Query(args) => runtime.block_on(query::query(&args)),
+        Command::Verify(args) => seal::verify::verify(&args),
         Command::Ca(command) => pki::ca(&command),
         Command::Enrol(args) => pki::enrol(&args),
         Command::Revoke(args) => pki::revoke(&args),

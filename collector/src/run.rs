@@ -48,7 +48,7 @@ pub async fn run(config: &Config) -> Result<(), Failure> {
 pub async fn run_until(config: &Config, shutdown: impl Future<Output = ()>) -> Result<(), Failure> {
     let credentials = config.tls.clone().map(Credentials::open).transpose()?;
     let mut tracker = Tracker::default();
-    let store = Store::open(config.store.clone(), config.roll.clone(), &mut tracker)?;
+    let store = Store::open(config.store.clone(), config.roll.clone(), config.retention, &mut tracker)?;
     tracing::info!("storing in {}", config.store.root().display());
     let links = Links::default();
     let (name, durable) = (config.store.name()?, Durable::new(tracker.cursors()));

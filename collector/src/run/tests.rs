@@ -28,7 +28,7 @@ use tonic::{Request, Response, Status, Streaming, transport::Server};
 use super::*;
 use crate::{
     address::Address,
-    store::{EventsTable, Layout, RollSettings, Snapshot},
+    store::{EventsTable, Layout, Retention, RollSettings, Snapshot},
 };
 
 /// What a sensor sends on each connection, one after the other; it ends each
@@ -99,6 +99,7 @@ fn config(directory: &Path) -> Config {
         sensors: vec![Address::Unix(directory.join("sensor.sock").to_str().unwrap().into())],
         store: Layout::new(directory.join("store").to_str().unwrap()).unwrap(),
         roll: RollSettings { bytes: 1 << 20, age: Duration::from_secs(60) },
+        retention: Retention::default(),
         tls: None,
     }
 }
