@@ -8,6 +8,7 @@ use clap::{Args, Parser, Subcommand, ValueEnum};
 use crate::{
     config::DEFAULT_STORE,
     pki::{CaCommand, EnrolArgs, RevokeArgs},
+    seal::verify::VerifyArgs,
 };
 
 /// Receives events from activity sensors, keeps them and answers SQL over them.
@@ -27,8 +28,11 @@ Examples:
   Ask what happened, also while that runs:
       activity-collector query \"SELECT time, human, comm, argv FROM events WHERE type = 'exec' LIMIT 10\"
 
-Exit codes: 0 fine, 64 wrong usage or SQL, 69 something needed is not there,
-77 not permitted, 78 wrong configuration.";
+  Is all that is stored as it was written?
+      activity-collector verify
+
+Exit codes: 0 fine, 1 what is stored is not what was sealed, 64 wrong usage or SQL,
+69 something needed is not there, 77 not permitted, 78 wrong configuration.";
 
 /// What to do.
 #[derive(Debug, Subcommand)]
@@ -37,6 +41,8 @@ pub enum Command {
     Run(RunArgs),
     /// Answer SQL over what is stored, also while `run` writes to it
     Query(QueryArgs),
+    /// Tell whether what is stored is what was sealed, also while `run` writes to it
+    Verify(VerifyArgs),
     /// Make and keep an authority that signs the certificates of sensors and collectors
     #[command(subcommand)]
     Ca(CaCommand),
@@ -130,6 +136,9 @@ Configuration file, with its defaults:
   [roll]               # when the log becomes a Parquet file
   bytes = 33554432
   seconds = 300
+  [retention]          # whole files are removed, oldest first; 0 keeps all
+  keep_days = 0        # when the latest event in a file is older
+  max_bytes = 0        # when all files together are larger
   [tls]                # for sensors over TCP; default: none
   certificate = \"/etc/activity-collector/tls/certificate.pem\"
   key = \"/etc/activity-collector/tls/key.pem\"

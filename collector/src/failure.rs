@@ -6,6 +6,8 @@ use activity_peers::{FileError, issue::IssueError};
 
 use crate::store::StoreError;
 
+/// What is stored is not what was sealed.
+const TAMPERED: u8 = 1;
 /// The command line or the SQL is wrong.
 const USAGE: u8 = 64;
 /// Something that is needed is not there.
@@ -27,6 +29,11 @@ impl Failure {
     /// The command line or the SQL is wrong.
     pub fn usage(sentence: impl fmt::Display) -> Self {
         Self { code: USAGE, sentence: sentence.to_string() }
+    }
+
+    /// What is stored is not what was sealed.
+    pub fn tampered(sentence: impl fmt::Display) -> Self {
+        Self { code: TAMPERED, sentence: sentence.to_string() }
     }
 
     /// Something that is needed is not there.

@@ -16,6 +16,7 @@ mod pki;
 mod query;
 mod receive;
 mod run;
+mod seal;
 mod silence;
 mod store;
 mod subscribe;
@@ -63,6 +64,7 @@ fn execute(command: Command) -> Result<(), Failure> {
     match command {
         Command::Run(args) => runtime.block_on(run::run(&config::Config::load(&args)?)),
         Command::Query(args) => runtime.block_on(query::query(&args)),
+        Command::Verify(args) => seal::verify::verify(&args),
         Command::Ca(command) => pki::ca(&command),
         Command::Enrol(args) => pki::enrol(&args),
         Command::Revoke(args) => pki::revoke(&args),

@@ -84,7 +84,7 @@ impl Work {
         let credentials = tenant.tls.clone().map(Credentials::open).transpose()?;
         check(tenant, credentials.as_ref())?;
         let mut tracker = Tracker::default();
-        let store = Store::open(tenant.store.clone(), tenant.roll.clone(), &mut tracker)?;
+        let store = Store::open(tenant.store.clone(), tenant.roll.clone(), tenant.retention, &mut tracker)?;
         tracing::info!("storing in {}", tenant.store.root().display());
         let entrance = match &tenant.listen {
             Some(address) => {

@@ -30,7 +30,7 @@ use crate::{
 };
 
 /// How often events are made, and acknowledgements looked at.
-const TICK: Duration = Duration::from_millis(10);
+const TICK: Duration = Duration::from_millis(50);
 /// How long the last acknowledgements are waited for.
 const PATIENCE: Duration = Duration::from_secs(30);
 

@@ -24,6 +24,7 @@ pub struct File {
     pub store: Option<String>,
     pub plain_text: bool,
     pub roll: Roll,
+    pub retention: Keep,
     pub tls: Tls,
     pub tenants: BTreeMap<String, Part>,
 }
@@ -36,6 +37,7 @@ pub struct Part {
     pub listen: Option<Address>,
     pub store: Option<String>,
     pub roll: Option<Roll>,
+    pub retention: Option<Keep>,
     pub tls: Tls,
 }
 
@@ -56,6 +58,14 @@ pub struct Roll {
     pub seconds: u64,
 }
 
+/// Zeroes keep everything.
+#[derive(Clone, Copy, Debug, Default, Deserialize)]
+#[serde(deny_unknown_fields, default)]
+pub struct Keep {
+    pub keep_days: u32,
+    pub max_bytes: u64,
+}
+
 impl Default for Roll {
     fn default() -> Self {
         Self { bytes: 32 << 20, seconds: 300 }
@@ -74,6 +84,20 @@ impl Roll {
     }
 }
 
+impl Keep {
+    fn fault(self, roll: &Roll) -> Option<&'static str> {
+        match self {
+            Self { keep_days: 36_501.., .. } => {
+                Some("`retention.keep_days` must be at most 36500, or 0 for ever")
+            }
+            Self { max_bytes: 1.., .. } if self.max_bytes < roll.bytes => {
+                Some("`retention.max_bytes` must be at least `roll.bytes`, or 0 for no limit")
+            }
+            _ => None,
+        }
+    }
+}
+
 impl File {
     /// Reads one.
     pub fn read(path: &Path) -> Result<Self, Failure> {
@@ -84,9 +108,13 @@ impl File {
             .map_err(|(line, message)| Failure::config(format!("{}:{line}: {message}", path.display())))
     }
 
-    fn fault(&self) -> Option<&'static str> {
-        let mut rolls = self.tenants.values().filter_map(|part| part.roll.as_ref()).chain([&self.roll]);
-        rolls.find_map(Roll::fault)
+    /// The first table with something that cannot be, and what that is.
+    fn fault(&self) -> Option<(&'static str, &'static str)> {
+        let of_tenant = |part: &Part| {
+            let roll = part.roll.as_ref().unwrap_or(&self.roll);
+            fault(roll, part.retention.unwrap_or(self.retention))
+        };
+        fault(&self.roll, self.retention).or_else(|| self.tenants.values().find_map(of_tenant))
     }
 
     /// Reads a file's text, or says which line is wrong and how.
@@ -96,10 +124,17 @@ impl File {
             (line(text, at), sentence(error.message()))
         })?;
         match file.fault() {
-            Some(message) => Err((line(text, text.find("roll").unwrap_or_default()), message.to_owned())),
+            Some((table, message)) => {
+                Err((line(text, text.find(table).unwrap_or_default()), message.to_owned()))
+            }
             None => Ok(file),
         }
     }
+}
+
+fn fault(roll: &Roll, keep: Keep) -> Option<(&'static str, &'static str)> {
+    let roll_fault = roll.fault().map(|message| ("roll", message));
+    roll_fault.or_else(|| keep.fault(roll).map(|message| ("retention", message)))
 }
 
 fn line(text: &str, offset: usize) -> usize {

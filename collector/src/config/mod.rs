@@ -12,9 +12,9 @@ use activity_peers::{Address, Files, Name};
 use crate::{
     cli::{RunArgs, TlsArgs},
     failure::Failure,
-    store::{Layout, RollSettings},
+    store::{Layout, Retention, RollSettings},
 };
-use file::{File, Part, Roll, Tls};
+use file::{File, Keep, Part, Roll, Tls};
 
 /// Where events are kept when nothing else is said.
 pub const DEFAULT_STORE: &str = "/var/lib/activity-collector";
@@ -41,6 +41,8 @@ pub struct Tenant {
     pub store: Layout,
     /// When the log becomes a Parquet file.
     pub roll: RollSettings,
+    /// How long files are kept.
+    pub retention: Retention,
     /// Its certificate, key and authority, for sensors over TCP.
     pub tls: Option<Files>,
 }
@@ -73,7 +75,7 @@ fn only(args: &RunArgs, mut file: File) -> Result<Tenant, Failure> {
     let tls = files(Some(&args.tls), file.tls)?;
     let plain_text = file.plain_text || args.plain_text;
     let part = Part { sensors: file.sensors, listen: file.listen, ..Part::default() };
-    tenant(None, part, store, &file.roll, tls, plain_text)
+    tenant(None, part, store, (file.roll, file.retention), tls, plain_text)
         .map_err(|sentence| if of_file { Failure::config(sentence) } else { Failure::usage(sentence) })
 }
 
@@ -100,7 +102,8 @@ fn several(args: &RunArgs, file: File) -> Result<Vec<Tenant>, Failure> {
         let store = store.map_err(Failure::config)?;
         let tls = files(None, std::mem::take(&mut part.tls))?;
         let roll = part.roll.take().unwrap_or_else(|| file.roll.clone());
-        tenant(Some(name), part, store, &roll, tls, file.plain_text).map_err(wrong)
+        let keep = part.retention.take().unwrap_or(file.retention);
+        tenant(Some(name), part, store, (roll, keep), tls, file.plain_text).map_err(wrong)
     };
     let tenants = file.tenants.into_iter().map(one).collect::<Result<Vec<_>, _>>()?;
     let mut stores: Vec<&Path> = tenants.iter().map(|tenant| tenant.store.root()).collect();
@@ -118,7 +121,7 @@ fn tenant(
     name: Option<Name>,
     part: Part,
     store: Layout,
-    roll: &Roll,
+    (roll, Keep { keep_days, max_bytes }): (Roll, Keep),
     tls: Option<Files>,
     plain_text: bool,
 ) -> Result<Tenant, String> {
@@ -133,7 +136,8 @@ fn tenant(
         return Err(sentence);
     }
     let roll = RollSettings { bytes: roll.bytes, age: Duration::from_secs(roll.seconds) };
-    Ok(Tenant { name, sensors, listen: part.listen, store, roll, tls })
+    let retention = Retention { keep_days, max_bytes };
+    Ok(Tenant { name, sensors, listen: part.listen, store, roll, retention, tls })
 }
 
 impl Tls {

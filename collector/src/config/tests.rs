@@ -11,6 +11,8 @@ fn a_whole_file_is_read() {
     assert_eq!(file.sensors.unwrap().len(), 2);
     assert_eq!((file.store.as_deref(), file.plain_text), (Some("/s"), true));
     assert_eq!((file.roll.bytes, file.roll.seconds), (65536, 5));
+    let file = File::parse("[retention]\nkeep_days = 90\nmax_bytes = 33554432\n").unwrap();
+    assert_eq!((file.retention.keep_days, file.retention.max_bytes), (90, 32 << 20));
 }
 
 #[test]
@@ -30,10 +32,20 @@ fn what_is_wrong_is_told_with_its_line() {
         (
             "\n\nzzz = 1\n",
             3,
-            "unknown key `zzz`; there are sensors, listen, store, plain_text, roll, tls, tenants",
+            "unknown key `zzz`; there are sensors, listen, store, plain_text, roll, retention, tls, tenants",
         ),
         ("store = 5\n", 1, "invalid type: integer `5`, expected a string"),
         ("[roll]\nbytes = 5\n", 1, "`roll.bytes` must be at least 65536"),
+        (
+            "[retention]\nmax_bytes = 5\n",
+            1,
+            "`retention.max_bytes` must be at least `roll.bytes`, or 0 for no limit",
+        ),
+        (
+            "\n[retention]\nkeep_days = 36501\n",
+            2,
+            "`retention.keep_days` must be at most 36500, or 0 for ever",
+        ),
     ] {
         assert_eq!(File::parse(text).unwrap_err(), (line, sentence.to_owned()), "{text}");
     }

@@ -29,7 +29,7 @@ use tonic::{Request, Response, Status, Streaming, transport::Server};
 use activity_peers::Address;
 
 use super::*;
-use crate::store::{EventsTable, Layout, RollSettings, Snapshot};
+use crate::store::{EventsTable, Layout, Retention, RollSettings, Snapshot};
 
 /// What a sensor sends on each connection, one after the other; it ends each
 /// stream but the last.
@@ -101,6 +101,7 @@ fn tenant(directory: &Path) -> Tenant {
         sensors: vec![Address::Unix(directory.join("sensor.sock").to_str().unwrap().into())],
         store: Layout::new(directory.join("store").to_str().unwrap()).unwrap(),
         roll: RollSettings { bytes: 1 << 20, age: Duration::from_secs(60) },
+        retention: Retention::default(),
         tls: None,
     }
 }

@@ -5,6 +5,8 @@
 //! name                                            under which sensors know the store
 //! sensors.json                                    who was heard when, see `silence`
 //! owners.json                                     whose the sensors are, see `owners.rs`
+//! seal.jsonl, seal.key, seal.pub                  what was stored, signed, see `seal`
+//! legal-hold                                      while it is there nothing is removed
 //! log/NUMBER-DAY-MARKER.log                       segments, see `log.rs`
 //! events/day=YYYY-MM-DD/NUMBER_FROM_TO.parquet    what became of a segment
 //! events/day=YYYY-MM-DD/.NUMBER.tmp               one that is being made
@@ -22,7 +24,7 @@ use std::{
 };
 
 use activity_peers::Name;
-use jiff::civil::Date;
+use jiff::{civil::Date, tz::TimeZone};
 
 use super::{StoreError, log::Segment};
 
@@ -49,6 +51,15 @@ impl StoredFile {
     /// The file's name in the directory of its day.
     pub fn name(number: u64, from: i64, to: i64) -> String {
         format!("{number:012}_{from}_{to}.parquet")
+    }
+
+    /// The time of its latest event, or the day on which it was stored, where that is
+    /// later: a clock that is behind makes nothing old.
+    pub fn latest(&self) -> i64 {
+        let day = self.path.parent().and_then(|day| day.file_name()?.to_str()?.strip_prefix("day="));
+        let day = day.and_then(|day| day.parse::<Date>().ok()?.to_zoned(TimeZone::UTC).ok());
+        let day = day.and_then(|day| i64::try_from(day.timestamp().as_nanosecond()).ok());
+        self.to.max(day.unwrap_or(i64::MIN))
     }
 
     fn from_path(path: PathBuf) -> Option<Self> {
@@ -119,6 +130,38 @@ impl Layout {
         self.root.join("owners.json")
     }
 
+    /// The file of what was stored, signed.
+    pub fn seal(&self) -> PathBuf {
+        self.root.join("seal.jsonl")
+    }
+
+    /// The key that signs.
+    pub fn seal_key(&self) -> PathBuf {
+        self.root.join("seal.key")
+    }
+
+    /// The key that verifies.
+    pub fn seal_public(&self) -> PathBuf {
+        self.root.join("seal.pub")
+    }
+
+    /// The file that, while it is there, keeps everything.
+    pub fn legal_hold(&self) -> PathBuf {
+        self.root.join("legal-hold")
+    }
+
+    /// A path as it is within the store.
+    pub fn relative(&self, path: &Path) -> String {
+        path.strip_prefix(&self.root).unwrap_or(path).to_string_lossy().into_owned()
+    }
+
+    /// The Parquet file that a path within the store names; `None` for anything else.
+    pub fn stored(&self, relative: &str) -> Option<StoredFile> {
+        let (day, name) = relative.strip_prefix("events/day=")?.split_once('/')?;
+        day.parse::<Date>().ok()?;
+        (!name.contains('/')).then(|| StoredFile::from_path(self.root.join(relative)))?
+    }
+
     /// The directory of segments.
     pub fn log(&self) -> PathBuf {
         self.root.join("log")
@@ -169,6 +212,14 @@ impl Layout {
         Ok(())
     }
 
+    /// Everything in the directories of days that is called a Parquet file.
+    pub fn parquet(&self) -> Result<Vec<PathBuf>, StoreError> {
+        let is_parquet = |path: &PathBuf| path.extension().is_some_and(|extension| extension == "parquet");
+        let mut paths: Vec<PathBuf> = self.day_entries()?.into_iter().filter(is_parquet).collect();
+        paths.sort_unstable();
+        Ok(paths)
+    }
+
     fn day_entries(&self) -> Result<Vec<PathBuf>, StoreError> {
         let days = list(&self.events())?;
         let is_day =
@@ -215,6 +266,16 @@ mod tests {
         let files = layout.files().unwrap();
         assert_eq!(files.iter().map(|file| file.number).collect::<Vec<_>>(), [2, 12]);
         assert_eq!((files[1].from, files[1].to), (-5, 7));
+        assert_eq!(files[1].latest(), 1_769_817_600_000_000_000);
+        assert_eq!(StoredFile { to: i64::MAX, ..files[1].clone() }.latest(), i64::MAX);
+        assert_eq!(layout.parquet().unwrap().len(), 4);
+        for file in &files {
+            assert_eq!(layout.stored(&layout.relative(&file.path)).as_ref(), Some(file));
+        }
+        for wrong in ["", "lock", "events/day=2026-01-31/x.parquet", "events/day=../1_2_3.parquet"] {
+            assert_eq!(layout.stored(wrong), None, "{wrong}");
+        }
+        assert_eq!(layout.stored("events/day=2026-01-31/../1_2_3.parquet"), None);
         layout.remove_unfinished().unwrap();
         assert!(!day.join(".000000000013.tmp").exists());
         assert_eq!(layout.files().unwrap(), files);

@@ -3,12 +3,14 @@
 mod layout;
 mod log;
 mod reader;
-mod roll;
+mod retain;
+pub mod roll;
+mod roller;
 mod schema;
 mod table;
 
 #[cfg(test)]
-mod tests;
+pub mod tests;
 
 use std::{
     fs::{self, File, TryLockError},
@@ -20,13 +22,16 @@ use std::{
 use bytes::Bytes;
 use jiff::{Timestamp, civil::Date, tz::TimeZone};
 
-pub use layout::Layout;
+pub use layout::{Layout, StoredFile};
 pub use log::{Cursor, Record};
 pub use reader::Snapshot;
+pub use retain::Retention;
+pub use roll::sync_directory;
 pub use table::EventsTable;
 
+use crate::seal::Seal;
 use log::{Segment, SegmentWriter};
-use roll::Roller;
+use roller::Roller;
 
 /// How long an event may wait to be made durable.
 const SYNC_DELAY: Duration = Duration::from_millis(200);
@@ -58,13 +63,21 @@ pub enum StoreError {
         "`{0}` is not a store: give a directory, as in /var/lib/activity-collector or file:///var/lib/activity-collector"
     )]
     Url(String),
+    /// What should be the key that signs is none.
+    #[error(
+        "{} is no Ed25519 key in PKCS#8: put the key back, or remove it, and a new one is made, with which what \
+         was sealed before cannot be verified",
+        .0.display()
+    )]
+    Key(PathBuf),
     /// The collector ends.
     #[error("the collector ends")]
     Stopped,
 }
 
 impl StoreError {
-    fn file(action: &'static str, path: &Path, source: io::Error) -> Self {
+    /// The operating system refused to do something with a file.
+    pub fn file(action: &'static str, path: &Path, source: io::Error) -> Self {
         Self::File { action, path: path.to_owned(), source }
     }
 
@@ -75,7 +88,8 @@ impl StoreError {
 }
 
 impl Layout {
-    fn why_missing(&self) -> StoreError {
+    /// Why there is nothing to read.
+    pub fn why_missing(&self) -> StoreError {
         match fs::metadata(self.events()) {
             Err(source) if source.kind() == io::ErrorKind::PermissionDenied => {
                 StoreError::file("read", &self.events(), source)
@@ -113,19 +127,25 @@ pub struct Store {
 impl Store {
     /// Opens or creates a store and gives `replay` every record that is in the
     /// log, oldest first. `cursors` is asked afterwards for what to note.
-    pub fn open(layout: Layout, settings: RollSettings, replay: &mut dyn Replay) -> Result<Self, StoreError> {
+    pub fn open(
+        layout: Layout,
+        settings: RollSettings,
+        retention: Retention,
+        replay: &mut dyn Replay,
+    ) -> Result<Self, StoreError> {
         layout.create()?;
         let lock = lock(&layout)?;
         layout.remove_unfinished()?;
+        let seal = Seal::open(&layout)?;
         let segments = layout.segments()?;
         for segment in &segments {
             replay_segment(&layout, *segment, replay)?;
         }
         let in_log = segments.last().map_or(0, |segment| segment.number);
         let in_files = layout.files()?.last().map_or(0, |file| file.number);
-        let number = in_log.max(in_files) + 1;
+        let number = in_log.max(in_files).max(seal.last()).saturating_add(1);
         let writer = begin_segment(&layout, number, replay.cursors())?;
-        let roller = Roller::start(layout.clone(), number)
+        let roller = Roller::start(layout.clone(), seal, retention, number)
             .map_err(|source| StoreError::file("start the thread that rolls", layout.root(), source))?;
         Ok(Self {
             layout,

@@ -1,22 +1,16 @@
 //! Rolling: a full segment of the log becomes a Parquet file.
 //!
 //! The file is written under a temporary name, made durable, renamed and its
-//! directory made durable; only then the segment goes. Both hold the same
-//! events and have the same number, and whoever sees both reads the file, so a
-//! kill at any moment loses nothing and doubles nothing.
+//! directory made durable; then it is sealed, and only then the segment goes. Both
+//! hold the same events and have the same number, and whoever sees both reads the
+//! file, so a kill at any moment loses nothing and doubles nothing: what was not
+//! sealed is made again in the same place.
 
 use std::{
     fs::{self, File},
-    io,
+    io::{self, Write},
     os::unix::fs::OpenOptionsExt as _,
     path::Path,
-    sync::{
-        Arc,
-        atomic::{AtomicBool, AtomicU64, Ordering},
-        mpsc::{self, RecvTimeoutError, SyncSender},
-    },
-    thread::JoinHandle,
-    time::Duration,
 };
 
 use bytes::Bytes;
@@ -34,13 +28,12 @@ use super::{
     log::Segment,
     schema::{self, Row},
 };
+use crate::seal::{Digest, Ranges, Rolled, Seal, SealedFile};
 
 /// Events decoded at a time: what bounds the memory of rolling.
 const BATCH_ROWS: usize = 4096;
 /// Rows that are compressed, and can be left out of a query, together.
 const GROUP_ROWS: usize = 64 * 1024;
-/// How long to wait before trying again what failed.
-const RETRY: Duration = Duration::from_secs(10);
 
 /// A point of a roll, in their order; each leaves the store readable.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -55,6 +48,8 @@ pub enum Step {
     Renamed,
     /// The name is durable.
     Named,
+    /// What is in the file is sealed, durably.
+    Sealed,
     /// The segment is gone.
     Removed,
 }
@@ -64,17 +59,25 @@ pub enum Step {
 pub fn roll(
     layout: &Layout,
     segment: Segment,
+    seal: &mut Seal,
     gate: &mut dyn FnMut(Step) -> Result<(), StoreError>,
 ) -> Result<(), StoreError> {
     let path = layout.log().join(segment.to_string());
     let bytes = fs::read(&path).map_err(|source| StoreError::file("read", &path, source))?;
     let scan = segment.scan(bytes.into());
-    if scan.damaged > 0 {
-        tracing::warn!("{} has {} damaged places; what was there is lost", path.display(), scan.damaged);
+    let damaged = scan.damaged;
+    if damaged > 0 {
+        tracing::warn!("{} has {damaged} damaged places; what was there is lost", path.display());
     }
     let events: Vec<Bytes> = scan.records.into_iter().flat_map(|record| record.events).collect();
-    if !events.is_empty() {
-        make_file(layout, segment, events, gate)?;
+    let made = (!events.is_empty()).then(|| make_file(layout, segment, events, gate)).transpose()?;
+    // One that is sealed already had lost its file.
+    if segment.number > seal.last() {
+        match made {
+            Some(made) => seal.file(made, damaged)?,
+            None => seal.empty(segment.number, damaged)?,
+        }
+        gate(Step::Sealed)?;
     }
     fs::remove_file(&path).map_err(|source| StoreError::file("remove", &path, source))?;
     gate(Step::Removed)?;
@@ -86,52 +89,94 @@ fn make_file(
     segment: Segment,
     events: Vec<Bytes>,
     gate: &mut dyn FnMut(Step) -> Result<(), StoreError>,
-) -> Result<(), StoreError> {
+) -> Result<Rolled, StoreError> {
     let directory = layout.day(segment.day);
     fs::create_dir_all(&directory)
         .map_err(|source| StoreError::file("create the directory", &directory, source))?;
     let temporary = directory.join(format!(".{:012}.tmp", segment.number));
     let file = File::options().write(true).create(true).truncate(true).mode(0o640).open(&temporary);
     let file = file.map_err(|source| StoreError::file("create", &temporary, source))?;
-    let (from, to) = write_parquet(&file, &temporary, events, gate)?;
+    let written = write_parquet(&file, &temporary, events, gate)?;
     gate(Step::Written)?;
     file.sync_all().map_err(|source| StoreError::file("make durable", &temporary, source))?;
     gate(Step::Synced)?;
+    let (from, to) = written.times.unwrap_or_default();
     let path = directory.join(StoredFile::name(segment.number, from, to));
     fs::rename(&temporary, &path).map_err(|source| StoreError::file("rename", &temporary, source))?;
     gate(Step::Renamed)?;
     sync_directory(&directory)?;
     sync_directory(&layout.events())?;
-    gate(Step::Named)
+    gate(Step::Named)?;
+    let (length, digest) = (written.length, written.digest);
+    let file = SealedFile { number: segment.number, path: layout.relative(&path), length, digest };
+    Ok(Rolled { file, rows: written.rows, ranges: written.ranges })
 }
 
-/// Writes the events and gives the earliest and the latest time among them.
+/// What is known of a file that was written.
+#[derive(Default)]
+struct Written {
+    /// The earliest and the latest time among its events.
+    times: Option<(i64, i64)>,
+    rows: u64,
+    ranges: Ranges,
+    length: u64,
+    digest: Digest,
+}
+
+impl Written {
+    fn note(&mut self, row: &Row) {
+        self.rows += 1;
+        self.ranges.note(&row.event);
+        if let Some(time) = row.time() {
+            let (from, to) = self.times.unwrap_or((time, time));
+            self.times = Some((from.min(time), to.max(time)));
+        }
+    }
+}
+
+/// Hashes what is written as it goes: what is sealed is what was meant, whatever the
+/// disk makes of it.
+struct Hashing<'a> {
+    file: &'a File,
+    hasher: blake3::Hasher,
+}
+
+impl Write for Hashing<'_> {
+    fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
+        let written = self.file.write(bytes)?;
+        self.hasher.update(bytes.get(..written).unwrap_or(bytes));
+        Ok(written)
+    }
+
+    fn flush(&mut self) -> io::Result<()> {
+        self.file.flush()
+    }
+}
+
 fn write_parquet(
     file: &File,
     path: &Path,
     events: Vec<Bytes>,
     gate: &mut dyn FnMut(Step) -> Result<(), StoreError>,
-) -> Result<(i64, i64), StoreError> {
+) -> Result<Written, StoreError> {
     let failed = |source: ParquetError| StoreError::file("write", path, io::Error::other(source));
     let properties = properties().map_err(failed)?;
-    let mut writer = ArrowWriter::try_new(file, schema::schema(), Some(properties)).map_err(failed)?;
-    let mut times: Option<(i64, i64)> = None;
+    let mut out = Hashing { file, hasher: blake3::Hasher::new() };
+    let mut writer = ArrowWriter::try_new(&mut out, schema::schema(), Some(properties)).map_err(failed)?;
+    let mut written = Written::default();
     let mut events = events.into_iter();
     loop {
         let rows: Vec<Row> = events.by_ref().take(BATCH_ROWS).map(Row::new).collect();
         if rows.is_empty() {
             break;
         }
-        for time in rows.iter().filter_map(Row::time) {
-            let (from, to) = times.unwrap_or((time, time));
-            times = Some((from.min(time), to.max(time)));
-        }
+        rows.iter().for_each(|row| written.note(row));
         let batch = schema::batch(&rows, None).map_err(|error| failed(error.into()))?;
         writer.write(&batch).map_err(failed)?;
         gate(Step::Part)?;
     }
     writer.close().map_err(failed)?;
-    Ok(times.unwrap_or_default())
+    Ok(Written { length: out.hasher.count(), digest: out.hasher.finalize().into(), ..written })
 }
 
 fn properties() -> Result<WriterProperties, ParquetError> {
@@ -154,77 +199,4 @@ pub fn sync_directory(directory: &Path) -> Result<(), StoreError> {
     File::open(directory)
         .and_then(|directory| directory.sync_all())
         .map_err(|source| StoreError::file("make durable", directory, source))
-}
-
-/// The thread that rolls every segment older than the one being written.
-pub struct Roller {
-    wake: SyncSender<()>,
-    shared: Arc<Shared>,
-    thread: JoinHandle<()>,
-}
-
-struct Shared {
-    /// The number of the segment that is being written.
-    active: AtomicU64,
-    stop: AtomicBool,
-}
-
-impl Roller {
-    /// Starts the thread.
-    pub fn start(layout: Layout, active: u64) -> io::Result<Self> {
-        // One wake-up that waits is enough: each looks at all there is.
-        let (wake, woken) = mpsc::sync_channel(1);
-        let shared = Arc::new(Shared { active: active.into(), stop: false.into() });
-        let thread = std::thread::Builder::new().name("roll".into()).spawn({
-            let shared = shared.clone();
-            move || {
-                let mut failing = false;
-                while !shared.stop.load(Ordering::Acquire) {
-                    let failed = roll_all(&layout, &shared).err();
-                    if let Some(error) = &failed
-                        && !failing
-                        && !matches!(error, StoreError::Stopped)
-                    {
-                        tracing::error!("{error}; events stay in the log and it is tried again");
-                    }
-                    failing = failed.is_some();
-                    let wait = if failing { RETRY } else { Duration::MAX };
-                    if woken.recv_timeout(wait) == Err(RecvTimeoutError::Disconnected) {
-                        break;
-                    }
-                }
-            }
-        })?;
-        Ok(Self { wake, shared, thread })
-    }
-
-    /// Tells which segment is being written now: those before it are complete.
-    pub fn advance(&self, active: u64) {
-        self.shared.active.store(active, Ordering::Release);
-        let _ = self.wake.try_send(());
-    }
-
-    /// Ends the thread, giving up a roll that is under way; the next start does it again.
-    pub fn stop(self) {
-        self.shared.stop.store(true, Ordering::Release);
-        drop(self.wake);
-        let _ = self.thread.join();
-    }
-}
-
-fn roll_all(layout: &Layout, shared: &Shared) -> Result<(), StoreError> {
-    let rolled: Vec<u64> = layout.files()?.iter().map(|file| file.number).collect();
-    let active = shared.active.load(Ordering::Acquire);
-    for segment in layout.segments()?.into_iter().filter(|segment| segment.number < active) {
-        if rolled.contains(&segment.number) {
-            // A kill came between the file and the removal of its segment.
-            let path = layout.log().join(segment.to_string());
-            fs::remove_file(&path).map_err(|source| StoreError::file("remove", &path, source))?;
-            continue;
-        }
-        roll(layout, segment, &mut |_| {
-            if shared.stop.load(Ordering::Acquire) { Err(StoreError::Stopped) } else { Ok(()) }
-        })?;
-    }
-    Ok(())
 }

@@ -1,6 +1,6 @@
 //! The store as a whole: what is written is read, whatever happens between.
 
-use std::{fs, sync::Arc};
+use std::{fs, ops::Range, sync::Arc};
 
 use activity_proto::v1::{Event, EventId, Exec, Lane, Process, event::Payload};
 use datafusion::{
@@ -14,14 +14,14 @@ use super::{
     roll::{Step, roll},
     *,
 };
-use crate::tracker::Tracker;
+use crate::{seal::Seal, tracker::Tracker};
 
-const NEVER: RollSettings = RollSettings { bytes: u64::MAX, age: Duration::from_secs(86_400) };
-const AT_ONCE: RollSettings = RollSettings { bytes: 1, age: Duration::from_secs(86_400) };
+pub const NEVER: RollSettings = RollSettings { bytes: u64::MAX, age: Duration::from_secs(86_400) };
+pub const AT_ONCE: RollSettings = RollSettings { bytes: 1, age: Duration::from_secs(86_400) };
 /// 2026-01-01 in seconds.
-const NEW_YEAR: i64 = 1_767_225_600;
+pub const NEW_YEAR: i64 = 1_767_225_600;
 
-fn event(sequence: u64) -> Event {
+pub fn event(sequence: u64) -> Event {
     let lane = Lane::Process.into();
     Event {
         id: Some(EventId { sensor_id: "s".into(), boot_id: "b".into(), epoch: 1, lane, sequence }),
@@ -32,16 +32,35 @@ fn event(sequence: u64) -> Event {
     }
 }
 
-fn encoded(sequences: impl IntoIterator<Item = u64>) -> Vec<Bytes> {
+pub fn encoded(sequences: impl IntoIterator<Item = u64>) -> Vec<Bytes> {
     sequences.into_iter().map(|sequence| event(sequence).encode_to_vec().into()).collect()
 }
 
-fn layout(directory: &tempfile::TempDir) -> Layout {
+pub fn layout(directory: &tempfile::TempDir) -> Layout {
     Layout::new(directory.path().to_str().unwrap()).unwrap()
 }
 
-fn open(layout: &Layout, settings: RollSettings) -> Store {
-    Store::open(layout.clone(), settings, &mut Tracker::default()).unwrap()
+pub fn open(layout: &Layout, settings: RollSettings) -> Store {
+    Store::open(layout.clone(), settings, Retention::default(), &mut Tracker::default()).unwrap()
+}
+
+/// A closed store with so many files of ten events each.
+pub fn rolled(files: u64) -> (tempfile::TempDir, Layout) {
+    let directory = tempfile::tempdir().unwrap();
+    let layout = layout(&directory);
+    roll_more(&layout, 0..files);
+    (directory, layout)
+}
+
+/// Goes on with a store for so many files of ten events each.
+pub fn roll_more(layout: &Layout, files: Range<u64>) {
+    let mut store = open(layout, AT_ONCE);
+    for file in files {
+        store.append(&encoded(10 * file + 1..=10 * file + 10)).unwrap();
+        store.maintain(Vec::new).unwrap();
+    }
+    wait_for_segments(layout, 1);
+    store.close().unwrap();
 }
 
 async fn sql(layout: &Layout, statement: &str) -> RecordBatch {
@@ -54,13 +73,13 @@ async fn sql(layout: &Layout, statement: &str) -> RecordBatch {
 }
 
 /// The sequences that a query sees, in order.
-async fn sequences(layout: &Layout) -> Vec<u64> {
+pub async fn sequences(layout: &Layout) -> Vec<u64> {
     let batch = sql(layout, "SELECT sequence FROM events ORDER BY sequence").await;
     batch.column(0).as_primitive::<UInt64Type>().values().to_vec()
 }
 
 /// Waits for the roller to be done with all but `left` segments.
-fn wait_for_segments(layout: &Layout, left: usize) {
+pub fn wait_for_segments(layout: &Layout, left: usize) {
     let deadline = Instant::now() + Duration::from_secs(30);
     while layout.segments().unwrap().len() > left {
         assert!(Instant::now() < deadline, "the segments are not rolled");
@@ -100,7 +119,8 @@ async fn a_full_segment_becomes_a_file_and_events_are_seen_all_along() {
 
 #[tokio::test]
 async fn a_kill_at_any_step_of_a_roll_loses_and_doubles_nothing() {
-    let steps = [Step::Part, Step::Written, Step::Synced, Step::Renamed, Step::Named, Step::Removed];
+    let steps =
+        [Step::Part, Step::Written, Step::Synced, Step::Renamed, Step::Named, Step::Sealed, Step::Removed];
     for killed_at in steps {
         let directory = tempfile::tempdir().unwrap();
         let layout = layout(&directory);
@@ -110,7 +130,8 @@ async fn a_kill_at_any_step_of_a_roll_loses_and_doubles_nothing() {
 
         let segment = layout.segments().unwrap()[0];
         let mut reached = Vec::new();
-        let killed = roll(&layout, segment, &mut |step| {
+        let mut seal = Seal::open(&layout).unwrap();
+        let killed = roll(&layout, segment, &mut seal, &mut |step| {
             reached.push(step);
             if step == killed_at { Err(StoreError::Stopped) } else { Ok(()) }
         });
@@ -143,7 +164,7 @@ async fn a_write_that_was_cut_costs_only_itself() {
 
     assert_eq!(sequences(&layout).await, [1]);
     let mut tracker = Tracker::default();
-    let store = Store::open(layout.clone(), NEVER, &mut tracker).unwrap();
+    let store = Store::open(layout.clone(), NEVER, Retention::default(), &mut tracker).unwrap();
     assert_eq!(tracker.cursors()[0].last, 1);
     wait_for_segments(&layout, 1);
     assert_eq!(sequences(&layout).await, [1]);
@@ -155,7 +176,7 @@ fn what_has_been_received_is_known_after_any_number_of_restarts() {
     let directory = tempfile::tempdir().unwrap();
     let layout = layout(&directory);
     let mut tracker = Tracker::default();
-    let mut store = Store::open(layout.clone(), AT_ONCE, &mut tracker).unwrap();
+    let mut store = Store::open(layout.clone(), AT_ONCE, Retention::default(), &mut tracker).unwrap();
     let mut events = Vec::new();
     tracker.receive(1, None, encoded([7]).remove(0), &mut events);
     store.append(&events).unwrap();
@@ -163,7 +184,7 @@ fn what_has_been_received_is_known_after_any_number_of_restarts() {
     store.close().unwrap();
     for _ in 0..3 {
         let mut later = Tracker::default();
-        let store = Store::open(layout.clone(), NEVER, &mut later).unwrap();
+        let store = Store::open(layout.clone(), NEVER, Retention::default(), &mut later).unwrap();
         assert_eq!(later.cursors(), tracker.cursors());
         wait_for_segments(&layout, 1);
         store.close().unwrap();
@@ -175,7 +196,7 @@ fn a_second_writer_is_refused_and_readers_are_not() {
     let directory = tempfile::tempdir().unwrap();
     let layout = layout(&directory);
     let first = open(&layout, NEVER);
-    let second = Store::open(layout.clone(), NEVER, &mut Tracker::default());
+    let second = Store::open(layout.clone(), NEVER, Retention::default(), &mut Tracker::default());
     assert!(matches!(second.err(), Some(StoreError::Locked(_))));
     Snapshot::take(&layout).unwrap();
     first.close().unwrap();

@@ -1,0 +1,122 @@
+//! The thread that rolls every segment older than the one being written, and removes
+//! what need not be kept.
+
+use std::{
+    fs, io,
+    sync::{
+        Arc,
+        atomic::{AtomicBool, AtomicU64, Ordering},
+        mpsc::{self, Receiver, RecvTimeoutError, SyncSender},
+    },
+    thread::JoinHandle,
+    time::Duration,
+};
+
+use jiff::Timestamp;
+
+use super::{
+    StoreError,
+    layout::Layout,
+    retain::{Keeper, Retention},
+    roll::roll,
+};
+use crate::seal::Seal;
+
+/// How long to wait before trying again what failed.
+const RETRY: Duration = Duration::from_secs(10);
+/// How long to wait, when nothing is to be rolled, before looking what is too old.
+const LOOK: Duration = Duration::from_secs(3600);
+
+/// The thread that rolls.
+pub struct Roller {
+    wake: SyncSender<()>,
+    shared: Arc<Shared>,
+    thread: JoinHandle<()>,
+}
+
+struct Shared {
+    /// The number of the segment that is being written.
+    active: AtomicU64,
+    stop: AtomicBool,
+}
+
+impl Shared {
+    fn go_on(&self) -> Result<(), StoreError> {
+        if self.stop.load(Ordering::Acquire) { Err(StoreError::Stopped) } else { Ok(()) }
+    }
+}
+
+impl Roller {
+    /// Starts the thread.
+    pub fn start(layout: Layout, seal: Seal, retention: Retention, active: u64) -> io::Result<Self> {
+        // One wake-up that waits is enough: each looks at all there is.
+        let (wake, woken) = mpsc::sync_channel(1);
+        let shared = Arc::new(Shared { active: active.into(), stop: false.into() });
+        let work = Work { layout, seal, keeper: Keeper::new(retention), shared: shared.clone() };
+        let thread = std::thread::Builder::new().name("roll".into()).spawn(move || work.run(woken))?;
+        Ok(Self { wake, shared, thread })
+    }
+
+    /// Tells which segment is being written now: those before it are complete.
+    pub fn advance(&self, active: u64) {
+        self.shared.active.store(active, Ordering::Release);
+        let _ = self.wake.try_send(());
+    }
+
+    /// Ends the thread, giving up a roll that is under way; the next start does it again.
+    pub fn stop(self) {
+        self.shared.stop.store(true, Ordering::Release);
+        drop(self.wake);
+        let _ = self.thread.join();
+    }
+}
+
+/// What the thread works with.
+struct Work {
+    layout: Layout,
+    seal: Seal,
+    keeper: Keeper,
+    shared: Arc<Shared>,
+}
+
+impl Work {
+    fn run(mut self, woken: Receiver<()>) {
+        let mut failing = false;
+        while self.shared.go_on().is_ok() {
+            let failed = self.round().err();
+            if let Some(error) = &failed
+                && !failing
+                && !matches!(error, StoreError::Stopped)
+            {
+                tracing::error!("{error}; events stay where they are and it is tried again");
+            }
+            failing = failed.is_some();
+            let wait = if failing { RETRY } else { LOOK };
+            if woken.recv_timeout(wait) == Err(RecvTimeoutError::Disconnected) {
+                break;
+            }
+        }
+    }
+
+    fn round(&mut self) -> Result<(), StoreError> {
+        self.roll_all()?;
+        let shared = &self.shared;
+        self.keeper.keep(&self.layout, &mut self.seal, Timestamp::now(), &|| shared.go_on())
+    }
+
+    fn roll_all(&mut self) -> Result<(), StoreError> {
+        let rolled: Vec<u64> = self.layout.files()?.iter().map(|file| file.number).collect();
+        let active = self.shared.active.load(Ordering::Acquire);
+        for segment in self.layout.segments()?.into_iter().filter(|segment| segment.number < active) {
+            if segment.number <= self.seal.last() && rolled.contains(&segment.number) {
+                // A kill came between the seal and the removal of the segment.
+                let path = self.layout.log().join(segment.to_string());
+                fs::remove_file(&path).map_err(|source| StoreError::file("remove", &path, source))?;
+                continue;
+            }
+            let shared = &self.shared;
+            roll(&self.layout, segment, &mut self.seal, &mut |_| shared.go_on())?;
+        }
+        Ok(())
+    }
+}
