@@ -1,4 +1,5 @@
-//! `activity-sensor`: records which human did what on a Linux machine.
+//! `activity-sensor`: records which human did what on a Linux machine. A library only so
+//! that what reads bytes from outside can be fuzzed.
 
 mod cli;
 mod client;
@@ -8,7 +9,8 @@ mod conservation;
 mod decode;
 mod enrich;
 mod failure;
-
+#[cfg(any(test, feature = "fuzz"))]
+pub mod fuzz;
 mod identity;
 mod log;
 mod logins;
@@ -37,7 +39,8 @@ use clap::{CommandFactory as _, Parser as _, error::ErrorKind};
 use cli::{Cli, Command};
 use failure::{Failure, code};
 
-fn main() -> ExitCode {
+/// The program.
+pub fn main() -> ExitCode {
     let cli = match Cli::try_parse() {
         Ok(cli) => cli,
         Err(error) => {

@@ -52,7 +52,7 @@ impl Cgroups {
     }
 
     /// No hierarchy.
-    #[cfg(test)]
+    #[cfg(any(test, feature = "fuzz"))]
     pub fn none() -> Self {
         Self { mount: None, by_id: HashMap::new(), walked: None }
     }

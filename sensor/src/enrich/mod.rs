@@ -70,7 +70,7 @@ impl Enricher {
     }
 
     /// Knows nothing of the machine it runs on: for recordings.
-    #[cfg(test)]
+    #[cfg(any(test, feature = "fuzz"))]
     pub fn knowing_nothing() -> Self {
         Self {
             processes: Processes::default(),

@@ -46,7 +46,7 @@ impl Users {
     }
 
     /// Knows nothing of the machine it runs on: for recordings.
-    #[cfg(test)]
+    #[cfg(any(test, feature = "fuzz"))]
     pub fn known(users: &[(u32, &str)]) -> Self {
         let mut known = Names::default();
         known.local.extend(users.iter().map(|(uid, name)| (*uid, (*name).to_owned())));

@@ -109,7 +109,7 @@ impl LoginPrograms {
     }
 
     /// None at all: for recordings.
-    #[cfg(test)]
+    #[cfg(any(test, feature = "fuzz"))]
     pub fn none_installed() -> Self {
         let paths = KNOWN.iter().map(|(path, kind)| (PathBuf::from(path), *kind)).collect();
         Self { paths, files: HashSet::new(), new: Vec::new() }

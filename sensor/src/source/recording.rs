@@ -40,7 +40,7 @@ impl Recorder {
 }
 
 /// The records of a recording; a cut one at the end is left out.
-#[cfg(test)]
+#[cfg(any(test, feature = "fuzz"))]
 pub fn records(mut bytes: &[u8]) -> impl Iterator<Item = &[u8]> {
     std::iter::from_fn(move || {
         let (length, rest) = bytes.split_first_chunk::<4>()?;
