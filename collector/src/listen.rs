@@ -14,19 +14,12 @@ use activity_peers::{Address, Credentials, Door, Expected, Gate, Guarded, Limits
 use activity_proto::{MAX_MESSAGE_BYTES, server::collector_service_server::CollectorServiceServer};
 use tokio::net::{TcpListener, UnixListener};
 use tokio_stream::wrappers::{TcpListenerStream, UnixListenerStream};
-use tonic::transport::Server;
 
 use crate::{deliver::Deliveries, failure::Failure};
 
-/// Calls that one connection may have open at once: one is needed.
-const STREAMS_PER_CONNECTION: u32 = 4;
-/// A peer that does not answer for this long is gone.
-const KEEP_ALIVE: Duration = Duration::from_secs(20);
-/// What may be under way from a sensor to here, bytes.
-const WINDOW: u32 = 1 << 20;
 /// Root, the collector's user and its group may deliver over a unix socket.
 const MODE: u32 = 0o660;
-/// How often a certificate's own life, and its revocation, are looked at: see `peers`.
+/// The greatest age of a connection.
 const AGE: Duration = Duration::from_secs(3600);
 
 /// An open door.
@@ -111,14 +104,7 @@ impl Entrance {
 
 fn guarded(deliveries: Deliveries) -> Guarded {
     let service = CollectorServiceServer::new(deliveries).max_decoding_message_size(MAX_MESSAGE_BYTES);
-    Server::builder()
-        .layer(Gate::new(right_of))
-        .max_concurrent_streams(STREAMS_PER_CONNECTION)
-        .initial_stream_window_size(WINDOW)
-        .initial_connection_window_size(WINDOW)
-        .http2_keepalive_interval(Some(KEEP_ALIVE))
-        .http2_keepalive_timeout(Some(KEEP_ALIVE))
-        .add_service(service)
+    activity_peers::server().layer(Gate::new(right_of)).add_service(service)
 }
 
 fn unix(path: &Path) -> io::Result<Entrance> {

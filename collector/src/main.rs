@@ -44,7 +44,7 @@ fn main() -> ExitCode {
     };
     tracing_subscriber::fmt()
         .with_env_filter(tracing_subscriber::EnvFilter::new(
-            "warn,activity_collector=info,activity_peers=info",
+            "warn,h2=error,activity_collector=info,activity_peers=info",
         ))
         .with_writer(io::stderr)
         .with_ansi(io::stderr().is_terminal())

@@ -52,7 +52,7 @@ pub async fn follow(
             tracing::warn!("cannot reach the sensor at {address}: {reason}; trying again until it answers");
         }
         state = State::Away(reason);
-        tokio::time::sleep(backoff.next()).await;
+        tokio::time::sleep(backoff.wait()).await;
     }
 }
 

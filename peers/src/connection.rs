@@ -24,6 +24,7 @@ use tonic::transport::server::Connected;
 use crate::{
     Credentials, Expected, Identity, Reason, Refusal, Refusals,
     authority::{Side, expiry},
+    calls::{Call, Calls},
     limits::Slot,
 };
 
@@ -41,6 +42,8 @@ const KEEPALIVE: Duration = Duration::from_secs(15);
 pub enum Ending {
     /// It is as old as a connection may become.
     Age,
+    /// Nobody called anything on it for as long as that may be.
+    Idle,
     /// The peer's certificate is not good any more.
     Refused(Reason),
 }
@@ -49,6 +52,7 @@ impl fmt::Display for Ending {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
             Self::Age => f.write_str("the connection has reached its greatest age; connect again"),
+            Self::Idle => f.write_str("no call was made for as long as a connection may be idle"),
             Self::Refused(reason) => {
                 write!(f, "the certificate is not accepted any more ({})", reason.as_str())
             }
@@ -72,6 +76,7 @@ pub struct Peer {
     /// From where.
     pub address: SocketAddr,
     phase: watch::Receiver<Phase>,
+    calls: Arc<Calls>,
     refusals: Arc<Refusals>,
 }
 
@@ -104,6 +109,11 @@ impl Peer {
         }
     }
 
+    /// A call of this peer, for as long as it lasts.
+    pub(crate) fn call(&self) -> Call {
+        self.calls.begin()
+    }
+
     /// Counts and logs a call that this peer may not make.
     pub(crate) fn refuse(&self, refusal: Refusal) {
         self.refusals.refuse(self.address.ip(), &refusal.of(Some(self.identity.clone())));
@@ -126,6 +136,8 @@ pub(crate) struct Terms {
     pub side: Side,
     /// How old it may become.
     pub age: Option<Duration>,
+    /// How long it may be without a call.
+    pub idle: Option<Duration>,
     pub refusals: Arc<Refusals>,
 }
 
@@ -140,7 +152,7 @@ impl Connection {
     ) -> Self {
         let (sender, phase) = watch::channel(Phase::Open);
         let refusals = Arc::clone(&terms.refusals);
-        let peer = Peer { identity, address, phase, refusals };
+        let peer = Peer { identity, address, phase, calls: Calls::new(), refusals };
         let guard = tokio::spawn(guard(peer.clone(), chain, terms, sender)).abort_handle();
         let closed = Box::pin(peer.clone().closed());
         Self { stream, peer, closed, guard, _slot: slot }
@@ -230,7 +242,8 @@ impl AsyncWrite for Connection {
     }
 }
 
-/// Ends a connection at its age, and when its peer's certificate is not good any more.
+/// Ends a connection at its age, when nobody uses it, and when its peer's certificate is
+/// not good any more.
 async fn guard(peer: Peer, chain: Vec<CertificateDer<'static>>, terms: Terms, phase: watch::Sender<Phase>) {
     let aged = async {
         match terms.age {
@@ -238,8 +251,15 @@ async fn guard(peer: Peer, chain: Vec<CertificateDer<'static>>, terms: Terms, ph
             None => std::future::pending().await,
         }
     };
+    let idle = async {
+        match terms.idle {
+            Some(allowed) => peer.calls.idle(allowed).await,
+            None => std::future::pending().await,
+        }
+    };
     let ending = tokio::select! {
         () = aged => Ending::Age,
+        () = idle => Ending::Idle,
         refusal = until_refused(&chain, &terms) => {
             terms.refusals.say(refusal.reason.as_str(), format_args!(
                 "the connection with {} at {} is ended: {refusal}", peer.identity, peer.address,
@@ -249,8 +269,11 @@ async fn guard(peer: Peer, chain: Vec<CertificateDer<'static>>, terms: Terms, ph
     };
     terms.refusals.retire();
     tracing::debug!(identity = %peer.identity, address = %peer.address, "a connection is ended: {ending}");
-    phase.send_replace(Phase::Retired(ending));
-    tokio::time::sleep(GRACE).await;
+    // Where no call is open there is nobody to be told.
+    if ending != Ending::Idle {
+        phase.send_replace(Phase::Retired(ending));
+        tokio::time::sleep(GRACE).await;
+    }
     phase.send_replace(Phase::Closed(ending));
 }
 

@@ -116,6 +116,7 @@ impl Connector {
             expected: self.expected.clone(),
             side: Side::Server,
             age: None,
+            idle: None,
             refusals: Arc::clone(&self.refusals),
         };
         Ok(Connection::new(stream.into(), address, (identity, chain), terms, None))

@@ -153,7 +153,7 @@ impl Shared {
         })?;
         let (found, chain) = witness.verdict().cloned().ok_or((Refusal::new(Reason::NoCertificate), None))?;
         let identity = found.map_err(|refusal| (refusal, None))?;
-        self.admit(stream, address, identity, chain)
+        self.admit(stream, address, identity, chain).map_err(|refusal| (refusal, None))
     }
 
     fn admit(
@@ -162,8 +162,8 @@ impl Shared {
         address: SocketAddr,
         identity: crate::Identity,
         chain: Vec<rustls_pki_types::CertificateDer<'static>>,
-    ) -> Result<Connection, (Refusal, Option<TcpStream>)> {
-        let refuse = |reason| (Refusal::new(reason).of(Some(identity.clone())), None);
+    ) -> Result<Connection, Refusal> {
+        let refuse = |reason| Refusal::new(reason).of(Some(identity.clone()));
         if stream.get_ref().1.alpn_protocol() != Some(HTTP2) {
             return Err(refuse(Reason::Protocol));
         }
@@ -173,6 +173,7 @@ impl Shared {
             expected: self.expected.clone(),
             side: Side::Client,
             age: Some(self.limits.age_of_one(random())),
+            idle: Some(self.limits.idle),
             refusals: Arc::clone(&self.refusals),
         };
         Ok(Connection::new(stream.into(), address, (identity, chain), terms, Some(slot)))

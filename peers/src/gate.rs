@@ -14,7 +14,7 @@ use tower::{
     layer::util::{Identity, Stack},
 };
 
-use crate::{Ending, Peer, Reason, Refusal, Right};
+use crate::{Ending, Peer, Reason, Refusal, Right, calls::Call};
 
 /// Metadata with which a call ends whose connection is as old as it may become: the
 /// caller may come back at once.
@@ -54,7 +54,7 @@ impl Gate {
 /// How a call ends whose connection does.
 fn status(ending: Ending) -> Status {
     match ending {
-        Ending::Age => {
+        Ending::Age | Ending::Idle => {
             let mut status = Status::unavailable(ending.to_string());
             status.metadata_mut().insert(RETIRED, tonic::metadata::MetadataValue::from_static("age"));
             status
@@ -104,10 +104,11 @@ where
         if let Err(status) = self.gate.judge(&peer, request.uri().path()) {
             return Either::Right(ready(Ok(status.into_http())).boxed());
         }
+        // Until the last byte of the answer is sent.
+        let call = peer.call();
         let answer = self.inner.call(request);
-        Either::Right(
-            answer.map(|answer| Ok(answer?.map(|body| Body::new(UntilRetired::new(body, peer))))).boxed(),
-        )
+        let guarded = |body| Body::new(UntilRetired::new(body, peer, call));
+        Either::Right(answer.map(|answer| Ok(answer?.map(guarded))).boxed())
     }
 }
 
@@ -116,11 +117,12 @@ where
 struct UntilRetired {
     body: Body,
     retired: Option<Pin<Box<dyn Future<Output = Ending> + Send>>>,
+    _call: Call,
 }
 
 impl UntilRetired {
-    fn new(body: Body, peer: Peer) -> Self {
-        Self { body, retired: Some(Box::pin(peer.retired())) }
+    fn new(body: Body, peer: Peer, call: Call) -> Self {
+        Self { body, retired: Some(Box::pin(peer.retired())), _call: call }
     }
 }
 

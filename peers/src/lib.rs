@@ -7,8 +7,8 @@
 //! says so at length.
 //!
 //! A server opens a [`Door`] and gives its connections to
-//! `serve_with_incoming_shutdown`, with a [`Gate`] as the outermost layer; a client
-//! calls [`connect`] with an [`Address`]. Both hold
+//! `serve_with_incoming_shutdown` of a [`server`], with a [`Gate`] as the outermost layer; a
+//! client calls [`connect`] with an [`Address`]. Both hold
 //! [`Credentials`], which are read again when their files change. What was accepted
 //! is judged again while it lasts: a peer whose certificate expires or is revoked is
 //! shown out within seconds, and everybody after the greatest age of a connection.
@@ -16,12 +16,14 @@
 mod address;
 mod authority;
 mod backoff;
+mod calls;
 mod connection;
 mod connector;
 mod credentials;
 mod door;
 mod files;
 mod gate;
+pub mod http2;
 mod identity;
 mod limits;
 mod reach;
@@ -44,6 +46,7 @@ pub use credentials::{Credentials, Loaded};
 pub use door::Door;
 pub use files::{FileError, Files};
 pub use gate::{Gate, Guarded, RETIRED};
+pub use http2::{endpoint, server};
 pub use identity::{Expected, Identity, Name, NotAnIdentity, Right, Role};
 pub use limits::Limits;
 pub use reach::{connect, reason, status_reason};

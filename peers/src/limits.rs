@@ -25,6 +25,8 @@ pub struct Limits {
     /// A connection is ended at this age, a tenth earlier or later, so that those
     /// made at one time do not all come back at one time.
     pub age: Duration,
+    /// A connection on which no call was open for so long is ended.
+    pub idle: Duration,
 }
 
 impl Default for Limits {
@@ -36,6 +38,7 @@ impl Default for Limits {
             connections: 256,
             connections_per_address: 64,
             age: Duration::from_secs(3600),
+            idle: Duration::from_secs(60),
         }
     }
 }

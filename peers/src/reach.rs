@@ -1,20 +1,13 @@
 //! The connection to a peer: a unix socket, plain text on this machine, or mutual TLS.
 
-use std::{error::Error as StdError, io, time::Duration};
+use std::{error::Error as StdError, io};
 
 use tonic::{
     Status,
-    transport::{Channel, Endpoint, Error},
+    transport::{Channel, Error},
 };
 
-use crate::{Address, Connector, Credentials, Expected, Peer, Role, explain, refusal::printable};
-
-const CONNECT_TIMEOUT: Duration = Duration::from_secs(5);
-/// A peer that does not answer a ping within the timeout is gone.
-const PING_INTERVAL: Duration = Duration::from_secs(10);
-const PING_TIMEOUT: Duration = Duration::from_secs(5);
-/// What may be under way from a peer to here, bytes.
-const WINDOW: u32 = 1 << 20;
+use crate::{Address, Connector, Credentials, Expected, Peer, Role, endpoint, explain, refusal::printable};
 
 /// Connects; with mutual TLS to a peer of our tenant and of this role only, and to the
 /// one of the name in the address where there is one. Answers with who that is, which is
@@ -27,7 +20,7 @@ pub async fn connect(
     credentials: Option<&Credentials>,
     role: Role,
 ) -> Result<(Channel, Option<Peer>), Error> {
-    let endpoint = endpoint(address)?;
+    let endpoint = endpoint(address.uri())?;
     let (Address::Tcp(host), Some(credentials)) = (address, credentials) else {
         return Ok((endpoint.connect().await?, None));
     };
@@ -35,16 +28,6 @@ pub async fn connect(
     let connector = Connector::new(credentials.clone(), expected);
     let channel = endpoint.connect_with_connector(connector.clone()).await?;
     Ok((channel, connector.peer()))
-}
-
-fn endpoint(address: &Address) -> Result<Endpoint, Error> {
-    Ok(Endpoint::from_shared(address.uri())?
-        .connect_timeout(CONNECT_TIMEOUT)
-        .http2_keep_alive_interval(PING_INTERVAL)
-        .keep_alive_timeout(PING_TIMEOUT)
-        .keep_alive_while_idle(true)
-        .initial_stream_window_size(WINDOW)
-        .initial_connection_window_size(WINDOW))
 }
 
 /// Why a peer is not reached: the innermost cause, as the outer ones only say that

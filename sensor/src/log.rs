@@ -6,7 +6,10 @@ use tracing_subscriber::EnvFilter;
 
 /// Starts logging at `level`; `RUST_LOG` overrides it.
 pub fn start(level: &str) {
-    let filter = EnvFilter::try_from_default_env().unwrap_or_else(|_| EnvFilter::new(level));
+    // HTTP/2's own warnings are about what peers do, a line each time: whoever can
+    // connect could fill the disk.
+    let quiet = || EnvFilter::new(format!("{level},h2=error"));
+    let filter = EnvFilter::try_from_default_env().unwrap_or_else(|_| quiet());
     let colour = stderr().is_terminal() && std::env::var_os("NO_COLOR").is_none();
     // Under systemd the journal adds the time.
     let journal = std::env::var_os("JOURNAL_STREAM").is_some();

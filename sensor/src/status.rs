@@ -1,11 +1,14 @@
 //! What the sensor says of itself: in the stream, to `GetStatus`, in `doctor`.
 
 use std::sync::{
-    Arc, Mutex,
+    Arc, Mutex, OnceLock,
     atomic::{AtomicU64, Ordering::Relaxed},
 };
 
-use activity_proto::v1::{self, HookCounters, LaneStatus, NotCovered, PipelineCounters, PolicyCount};
+use activity_peers::Refusals;
+use activity_proto::v1::{
+    self, HookCounters, LaneStatus, NotCovered, PeerCounters, PipelineCounters, PolicyCount, RefusalCount,
+};
 use prost_types::Timestamp;
 use sensor_types::{act::Act, counters::Counters};
 
@@ -93,6 +96,8 @@ pub struct SensorStatus {
     pub sessions: Mutex<Vec<v1::SessionState>>,
     /// What is kept on disk.
     pub spool: Option<Arc<Spool>>,
+    /// Who was let in over TCP and who was not, once there is a door.
+    pub refusals: OnceLock<Arc<Refusals>>,
     /// That it is at work.
     pub alive: Alive,
     /// Sizes of the process ring and the file ring.
@@ -169,6 +174,11 @@ impl SensorStatus {
 }
 
 impl SensorStatus {
+    /// Who was let in over TCP and who was not.
+    pub fn peers(&self) -> Option<PeerCounters> {
+        self.refusals.get().map(|refusals| peers(refusals))
+    }
+
     fn unattributed(&self) -> Vec<PolicyCount> {
         let counts = self.pipeline.unattributed.iter().map(|count| count.load(Relaxed)).enumerate();
         let named = counts.filter_map(|(reason, count)| {
@@ -176,6 +186,19 @@ impl SensorStatus {
             Some(PolicyCount { reason: reason.short_name().to_owned(), count })
         });
         named.filter(|counted| counted.count > 0 && !counted.reason.is_empty()).collect()
+    }
+}
+
+/// What a door has counted.
+pub fn peers(refusals: &Refusals) -> PeerCounters {
+    let count = |(reason, count): (activity_peers::Reason, u64)| RefusalCount {
+        reason: reason.as_str().to_owned(),
+        count,
+    };
+    PeerCounters {
+        accepted: refusals.accepted(),
+        retired: refusals.retired(),
+        refused: refusals.by_reason().map(count).collect(),
     }
 }
 

@@ -47,8 +47,11 @@ pub fn run(accept_proto: bool) -> Result {
 
 /// What `test` runs beside the tests.
 pub fn checks() -> Vec<Check> {
-    let mut kernel = cargo(&["fmt", "--check"]);
-    kernel.current_dir(checkout::root().join("sensor-ebpf"));
+    let apart = |directory| {
+        let mut command = cargo(&["fmt", "--check"]);
+        command.current_dir(checkout::root().join(directory));
+        command
+    };
     // In the profile of the tests, so that build scripts and macros are
     // compiled once for both.
     let clippy = cargo(&[
@@ -64,7 +67,8 @@ pub fn checks() -> Vec<Check> {
     ]);
     vec![
         Check { name: "rustfmt", command: cargo(&["fmt", "--all", "--check"]) },
-        Check { name: "rustfmt of the kernel programs", command: kernel },
+        Check { name: "rustfmt of the kernel programs", command: apart("sensor-ebpf") },
+        Check { name: "rustfmt of the fuzz targets", command: apart("fuzz") },
         Check { name: "clippy", command: clippy },
     ]
 }

@@ -6,6 +6,7 @@ mod build;
 mod checkout;
 mod dist;
 mod exit;
+mod fuzz;
 mod lint;
 mod run;
 mod setup;
@@ -53,7 +54,7 @@ enum Verb {
     ///
     /// A few of the end-to-end tests then run once more in virtual machines with other kernels, as `vm` does.
     Test {
-        /// Also the tests that take long: full counts and soaks, and all tests in the virtual machines.
+        /// Also the tests that take long: full counts and soaks, fuzzing, and all tests in the virtual machines.
         #[arg(long)]
         long: bool,
     },
@@ -66,6 +67,9 @@ enum Verb {
     /// Count the instructions that each stage of the daemon takes for an event.
     #[command(after_help = stages::AFTER_HELP)]
     Stages(stages::Arguments),
+    /// Feed bytes that nobody thought of to whatever reads bytes from outside.
+    #[command(after_help = fuzz::AFTER_HELP)]
+    Fuzz(fuzz::Arguments),
     /// Make Debian packages of sensor and collector, in target/dist.
     Dist {
         /// How to compile: `trial` is quicker to build, `release` runs faster.
@@ -119,6 +123,7 @@ fn dispatch(verb: Verb) -> Result {
         Verb::Vm(arguments) => vm::run(arguments),
         Verb::Bench(arguments) => bench::run(&arguments),
         Verb::Stages(arguments) => stages::run(&arguments),
+        Verb::Fuzz(arguments) => fuzz::run(&arguments),
         Verb::Dist { profile } => dist::run(profile),
         Verb::Lint { accept_proto } => lint::run(accept_proto),
     }

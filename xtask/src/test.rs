@@ -23,7 +23,7 @@ use crate::{
     build::{Profile, finish, shown},
     checkout::cargo,
     exit::{self, Result, failure},
-    lint, setup, stages,
+    fuzz, lint, setup, stages,
     tally::Tally,
     vm,
 };
@@ -34,6 +34,9 @@ pub fn run(long: bool) -> Result {
     checks(&mut tally);
     tests(long, &mut tally)?;
     instructions(&mut tally);
+    if long {
+        fuzz::check(&mut tally);
+    }
     vm::test(long, &mut tally)?;
 
     println!("{}", tally.summary());

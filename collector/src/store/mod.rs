@@ -22,7 +22,9 @@ use std::{
 use bytes::Bytes;
 use jiff::{Timestamp, civil::Date, tz::TimeZone};
 
-pub use layout::{Layout, StoredFile};
+pub use layout::Layout;
+#[cfg(test)]
+pub use layout::StoredFile;
 pub use log::{Cursor, Record};
 pub use reader::Snapshot;
 pub use retain::Retention;

@@ -144,18 +144,45 @@ async fn the_greatest_age_ends_calls_in_good_order_and_the_client_comes_back() {
     assert_eq!(serving.counts(), vec![]);
 }
 
+/// A connection without HTTP/2 on it.
+async fn bare(serving: &Serving, files: &Files) -> Connection {
+    use tower::Service as _;
+    let uri = format!("http://{}", serving.address).parse().unwrap();
+    connector(files).call(uri).await.unwrap().into_inner()
+}
+
+#[tokio::test]
+async fn a_connection_without_a_call_is_ended_and_one_with_a_call_is_not() {
+    let town = Town::new();
+    let limits = Limits { idle: Duration::from_secs(1), ..Limits::default() };
+    let serving = serve(&town.enrol("default/sensor/web-1"), limits).await;
+    let collector = town.enrol("default/collector/main");
+    let mut client = serving.client(&collector).await.unwrap();
+    let mut stream = watch(&mut client).await;
+    let mut idle = bare(&serving, &collector).await;
+    let ended = tokio::time::timeout(Duration::from_secs(20), idle.read_to_end(&mut Vec::new())).await;
+    let _ = ended.expect("the connection goes on");
+    assert_eq!(serving.refusals.retired(), 1);
+    let next = tokio::time::timeout(Duration::from_millis(100), stream.message()).await;
+    assert!(next.is_err(), "{next:?}");
+
+    // Without the call it is ended as well, and the client comes back when it calls again.
+    drop(stream);
+    until(|| serving.refusals.retired() == 2, || format!("{:?}", serving.counts())).await;
+    let deadline = Instant::now() + Duration::from_secs(20);
+    while client.check(HealthCheckRequest::default()).await.is_err() {
+        assert!(Instant::now() < deadline, "{:?}", serving.counts());
+    }
+    assert_eq!(serving.counts(), vec![]);
+}
+
 #[tokio::test]
 async fn a_peer_that_calls_nothing_is_shown_out_as_well() {
     let town = Town::new();
     let limits = Limits { age: Duration::from_millis(100), connections: 1, ..Limits::default() };
     let serving = serve(&town.enrol("default/sensor/web-1"), limits).await;
     let collector = town.enrol("default/collector/main");
-    let connector = connector(&collector);
-    let mut idle: Connection = {
-        use tower::Service as _;
-        let uri = format!("http://{}", serving.address).parse().unwrap();
-        connector.clone().call(uri).await.unwrap().into_inner()
-    };
+    let mut idle = bare(&serving, &collector).await;
     until(|| serving.refusals.accepted() == 1, || format!("{:?}", serving.counts())).await;
     let ended = tokio::time::timeout(Duration::from_secs(20), idle.read_to_end(&mut Vec::new())).await;
     let _ = ended.expect("the connection goes on");

@@ -2,6 +2,7 @@
 //! call with one answer, `Watch` one that goes on.
 
 mod crowd;
+mod hostile;
 mod lasting;
 mod refused;
 
@@ -16,7 +17,7 @@ use std::{
 use tokio::{net::TcpListener, time::Instant};
 use tonic::{
     Status, Streaming,
-    transport::{Channel, Endpoint, Server},
+    transport::{Channel, Endpoint},
 };
 use tonic_health::pb::{HealthCheckRequest, HealthCheckResponse, health_client::HealthClient};
 
@@ -94,14 +95,14 @@ async fn serve_with(files: &Files, limits: Limits, right_of: fn(&str) -> Option<
     let door = Door::new(listener, Credentials::open(files.clone()).unwrap(), expected, limits);
     let serving = Serving { address: door.local_addr().unwrap(), refusals: door.refusals() };
     let (_, health) = tonic_health::server::health_reporter();
-    let server = Server::builder().layer(Gate::new(right_of)).add_service(health);
+    let server = crate::server().layer(Gate::new(right_of)).add_service(health);
     tokio::spawn(server.serve_with_incoming(door.connections()));
     serving
 }
 
 impl Serving {
     fn endpoint(&self) -> Endpoint {
-        Endpoint::from_shared(format!("http://{}", self.address)).unwrap()
+        crate::endpoint(format!("http://{}", self.address)).unwrap()
     }
 
     async fn client(&self, files: &Files) -> Result<HealthClient<Channel>, tonic::transport::Error> {

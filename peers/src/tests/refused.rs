@@ -97,14 +97,23 @@ async fn a_certificate_must_name_exactly_one_peer() {
     assert!(sentence.contains("names nobody"), "{sentence}");
 }
 
-/// A client without our care: any version and protocol, any certificate or none, and no
-/// thought who the server is.
 async fn raw(
     serving: &Serving,
     files: Option<&Files>,
     version: &'static SupportedProtocolVersion,
     protocol: &[u8],
 ) -> io::Result<TlsStream<TcpStream>> {
+    let stream = TcpStream::connect(serving.address).await?;
+    careless(files, version, protocol).connect(ServerName::try_from("localhost").unwrap(), stream).await
+}
+
+/// A client without our care: any version and protocol, any certificate or none, and no
+/// thought who the server is.
+pub(super) fn careless(
+    files: Option<&Files>,
+    version: &'static SupportedProtocolVersion,
+    protocol: &[u8],
+) -> TlsConnector {
     let config = ClientConfig::builder_with_provider(Arc::new(default_provider()))
         .with_protocol_versions(&[version])
         .unwrap()
@@ -119,9 +128,7 @@ async fn raw(
         None => config.with_no_client_auth(),
     };
     config.alpn_protocols = if protocol.is_empty() { vec![] } else { vec![protocol.to_vec()] };
-    let stream = TcpStream::connect(serving.address).await?;
-    let name = ServerName::try_from("localhost").unwrap();
-    TlsConnector::from(Arc::new(config)).connect(name, stream).await
+    TlsConnector::from(Arc::new(config))
 }
 
 #[tokio::test]

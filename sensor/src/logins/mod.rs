@@ -86,6 +86,16 @@ pub struct Heard {
     pub source: Source,
 }
 
+/// Reads a line as if it stood in a log, of either form.
+#[cfg(any(test, feature = "fuzz"))]
+pub fn understand(line: &[u8]) {
+    for form in [Form::Syslog, Form::Bare] {
+        if let Some(line) = line::parse(line, form) {
+            let _ = sshd::parse(&line.message);
+        }
+    }
+}
+
 /// The readers at work. Ends them when dropped.
 pub struct Logins {
     stop: Stop,

@@ -132,6 +132,7 @@ impl Metrics {
             status: status.status(),
             lanes: status.lanes(),
             pipeline: status.pipeline(),
+            peers: status.peers(),
             started: status.started,
             epoch: status.state.epoch,
             since_last: status.alive.since_last(),

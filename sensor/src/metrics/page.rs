@@ -3,8 +3,8 @@
 use std::{collections::BTreeMap, time::Duration};
 
 use activity_proto::v1::{
-    ConsumerStatus, EventType, Heartbeat, Lane, LaneStatus, PipelineCounters, PolicyCount, SpoolLane,
-    SpoolStatus, Status, TypeTerms,
+    ConsumerStatus, EventType, Heartbeat, Lane, LaneStatus, PeerCounters, PipelineCounters, PolicyCount,
+    SpoolLane, SpoolStatus, Status, TypeTerms,
 };
 use prost_types::Timestamp;
 
@@ -18,6 +18,7 @@ pub struct Facts {
     pub status: Status,
     pub lanes: Vec<LaneStatus>,
     pub pipeline: PipelineCounters,
+    pub peers: Option<PeerCounters>,
     pub started: Timestamp,
     pub epoch: u64,
     /// Since the last heartbeat.
@@ -55,6 +56,9 @@ pub fn page(facts: &Facts) -> String {
     if let Some(spool) = &facts.heartbeat.spool {
         spool_lanes(&mut text, spool);
         spool_consumers(&mut text, spool);
+    }
+    if let Some(counted) = &facts.peers {
+        peers(&mut text, counted);
     }
     text.finish()
 }
@@ -193,6 +197,14 @@ fn subscribers(text: &mut Text, heartbeat: &Heartbeat) {
     text.family("subscriber_missed_total", Counter, help, missed);
 }
 
+fn peers(text: &mut Text, peers: &PeerCounters) {
+    text.one("peers_accepted_total", Counter, "Connections that were let in over TCP.", Some(peers.accepted));
+    let help = "Of these, those that the sensor ended.";
+    text.one("peers_retired_total", Counter, help, Some(peers.retired));
+    let refused = peers.refused.iter().map(|refused| ([("reason", refused.reason.as_str())], refused.count));
+    text.family("peers_refused_total", Counter, "Peers and calls that were refused, by reason.", refused);
+}
+
 /// The type of the events that acts become; those that become none are `other`.
 fn type_name(terms: &TypeTerms) -> &'static str {
     match EventType::try_from(terms.r#type).map_or("", EventType::short_name) {
@@ -211,7 +223,7 @@ fn seconds(time: Timestamp) -> f64 {
 mod tests {
     use std::collections::BTreeSet;
 
-    use activity_proto::v1::{Consumer, Hook};
+    use activity_proto::v1::{Consumer, Hook, RefusalCount};
 
     use super::*;
 
@@ -248,6 +260,11 @@ mod tests {
                 filtered_by: vec![PolicyCount { reason: "noise".into(), count: 5 }],
                 ..PipelineCounters::default()
             },
+            peers: Some(PeerCounters {
+                accepted: 2,
+                refused: vec![RefusalCount { reason: "expired".into(), count: 6 }],
+                ..PeerCounters::default()
+            }),
             started: Timestamp { seconds: 1_767_225_600, nanos: 500_000_000 },
             epoch: 3,
             since_last: Duration::from_millis(250),
@@ -270,6 +287,9 @@ mod tests {
             "activity_sensor_subscriber_sent_total{peer=\"pid 7 uid 0\"} 7",
             "activity_sensor_start_time_seconds 1767225600.5",
             "activity_sensor_heartbeat_age_seconds 0.25",
+            "activity_sensor_peers_accepted_total 2",
+            "activity_sensor_peers_retired_total 0",
+            "activity_sensor_peers_refused_total{reason=\"expired\"} 6",
         ] {
             assert!(page.lines().any(|there| there == line), "{line} is not in\n{page}");
         }

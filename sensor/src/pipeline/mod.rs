@@ -14,7 +14,7 @@ mod worker;
 
 use std::{
     sync::{
-        Arc, Mutex,
+        Arc, Mutex, OnceLock,
         atomic::{AtomicBool, Ordering},
         mpsc::sync_channel,
     },
@@ -132,6 +132,7 @@ impl Pipeline {
             pipeline: PipelineStats::default(),
             spool: spool.clone(),
             sessions: Mutex::default(),
+            refusals: OnceLock::new(),
             alive: Alive::new(Duration::from_secs(config.sensor.heartbeat.into())),
             ring_bytes: (config.hooks.process_ring_bytes.into(), config.hooks.file_ring_bytes.into()),
         });

@@ -36,6 +36,8 @@ mod reader;
 mod record;
 #[cfg(test)]
 mod tests;
+#[cfg(any(test, feature = "fuzz"))]
+mod understand;
 mod writer;
 
 use std::{
@@ -59,6 +61,8 @@ use tokio::sync::watch;
 pub use consumers::NotAConsumer;
 pub use lanes::{LANES, PerLane, Place};
 pub use reader::{Chunk, Reader};
+#[cfg(any(test, feature = "fuzz"))]
+pub use understand::understand;
 
 use crate::stream::{Encoded, Origin, encoded_gap};
 use consumers::Consumers;

@@ -88,7 +88,7 @@ impl Push {
                 End::Lost(reason) => collector.lost(reason),
             }
             if next == 0 {
-                tokio::time::sleep(backoff.next()).await;
+                tokio::time::sleep(backoff.wait()).await;
             }
         }
     }

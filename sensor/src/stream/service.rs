@@ -4,7 +4,6 @@ use std::{
     net::SocketAddr,
     pin::Pin,
     sync::{Arc, PoisonError},
-    time::Duration,
 };
 
 use activity_peers::{Gate, Guarded, Peer};
@@ -20,10 +19,7 @@ use anyhow::Context as _;
 use futures::{Stream, stream};
 use tonic::{
     Request, Response, Status, Streaming,
-    transport::{
-        Server,
-        server::{TcpConnectInfo, UdsConnectInfo},
-    },
+    transport::server::{TcpConnectInfo, TcpIncoming, UdsConnectInfo},
 };
 
 use super::{
@@ -34,12 +30,11 @@ use super::{
 };
 use crate::status::SensorStatus;
 
-/// Requests of this service are small.
+/// Requests are small.
 const MAX_REQUEST_BYTES: usize = 64 * 1024;
-/// Calls that one connection may have open at once.
-const STREAMS_PER_CONNECTION: u32 = 16;
-/// A peer that does not answer for this long is gone.
-const KEEP_ALIVE: Duration = Duration::from_secs(20);
+/// So there is little that a call, or a connection, has to send before it is read.
+const STREAM_WINDOW: u32 = 64 * 1024;
+const CONNECTION_WINDOW: u32 = 256 * 1024;
 
 /// Serves until `shutdown`; streams end when the hub is closed.
 ///
@@ -57,12 +52,13 @@ pub async fn serve(
     let tcp = async {
         match tcp {
             Some(TcpDoor::Tls(door)) => {
+                let _ = status.refusals.set(door.refusals());
                 let incoming = door.connections();
                 router(&hub, &status).await?.serve_with_incoming_shutdown(incoming, shutdown).await?;
                 Ok(())
             }
             Some(TcpDoor::Plain(listener)) => {
-                let incoming = tonic::transport::server::TcpIncoming::from(listener);
+                let incoming = TcpIncoming::from(listener).with_nodelay(Some(true));
                 router(&hub, &status).await?.serve_with_incoming_shutdown(incoming, shutdown).await?;
                 Ok(())
             }
@@ -87,15 +83,14 @@ pub(super) async fn guarded<S: SensorService>(service: S) -> anyhow::Result<Guar
             .register_encoded_file_descriptor_set(FILE_DESCRIPTOR_SET)
             .register_encoded_file_descriptor_set(tonic_health::pb::FILE_DESCRIPTOR_SET)
     };
-    Ok(Server::builder()
+    Ok(activity_peers::server()
+        .initial_stream_window_size(STREAM_WINDOW)
+        .initial_connection_window_size(CONNECTION_WINDOW)
         .layer(Gate::new(tls::right_of))
-        .max_concurrent_streams(STREAMS_PER_CONNECTION)
-        .http2_keepalive_interval(Some(KEEP_ALIVE))
-        .http2_keepalive_timeout(Some(KEEP_ALIVE))
         .add_service(service)
-        .add_service(health)
-        .add_service(reflection().build_v1()?)
-        .add_service(reflection().build_v1alpha()?))
+        .add_service(health.max_decoding_message_size(MAX_REQUEST_BYTES))
+        .add_service(reflection().build_v1()?.max_decoding_message_size(MAX_REQUEST_BYTES))
+        .add_service(reflection().build_v1alpha()?.max_decoding_message_size(MAX_REQUEST_BYTES)))
 }
 
 struct Service {
@@ -154,6 +149,7 @@ impl SensorService for Service {
             subscribers: self.hub.subscribers(),
             pipeline: Some(status.pipeline()),
             spool: status.spool.as_ref().map(|spool| spool.status()),
+            peers: status.peers(),
         }))
     }
 

@@ -1,5 +1,6 @@
 //! What goes through several stages: recordings of real activity, without a kernel.
 
+mod corpus;
 mod replay;
 mod stages;
 

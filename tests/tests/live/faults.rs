@@ -89,17 +89,18 @@ fn a_spool_whose_disk_is_full_keeps_what_is_newest_and_tells_of_all_else() {
     let _disk = Small::at(sensor.path("state/spool"), "6m");
     sensor.start_again();
     let (person, files) = (Person::new(), Files::new());
+    // Known from the beginning, so that what it misses is counted by type.
+    drop(Consumer::open(&sensor.socket(), "siem"));
+    const OPENED: u64 = 40_000;
+    files.open(person, 0..OPENED);
+    let epoch = sensor.status().epoch;
     let start = ConsumeStart {
         consumer: "siem".to_owned(),
         from: Some(From::Earliest(true)),
         // More than there is room for: nothing has to be acknowledged.
         window_bytes: Some(64 << 20),
     };
-    // Known from the beginning, so that what it misses is counted by type; it reads later.
     let mut consumer = Consumer::start(&sensor.socket(), start);
-    const OPENED: u64 = 40_000;
-    files.open(person, 0..OPENED);
-    let epoch = sensor.status().epoch;
     consumer.read_until("the last file", |events| {
         events.last().is_some_and(|last| files.of(std::slice::from_ref(last)) == [OPENED - 1])
     });

@@ -17,7 +17,7 @@ use clap::Args;
 
 use self::counts::Counts;
 use crate::{
-    build::{Profile, SENSOR, finish, shown},
+    build::{Profile, finish, shown},
     checkout,
     exit::{Result, failure},
     setup,
@@ -26,7 +26,8 @@ use crate::{
 /// As a check among others.
 pub const NAME: &str = "instructions of each stage";
 
-/// The test that is counted.
+/// The daemon's library, as cargo names it, and the test of it that is counted.
+const LIBRARY: &str = "activity_sensor";
 const TEST: &str = "tests::stages::every_stage_handles_the_recording";
 
 /// What follows the list of options.
@@ -102,17 +103,17 @@ fn count() -> Result<Counts> {
 /// The daemon's unit tests, compiled as the other tests are.
 fn test_program() -> Result<PathBuf> {
     let profile = Profile::Trial.name();
-    let build = ["test", "--workspace", "--bin", SENSOR, "--profile", profile, "--no-run"];
+    let build = ["test", "--workspace", "--lib", "--profile", profile, "--no-run"];
     finish(&mut checkout::cargo(&build))?;
     let mut ask = checkout::cargo(&build);
     let messages = printed(ask.args(["--quiet", "--message-format=json"]))?;
     let executable = messages.lines().find_map(|line| {
         let message: serde_json::Value = serde_json::from_str(line).ok()?;
         let of = |pointer| message.pointer(pointer);
-        let is_it = of("/target/name")? == SENSOR && of("/profile/test")? == true;
+        let is_it = of("/target/name")? == LIBRARY && of("/profile/test")? == true;
         of("/executable")?.as_str().filter(|_| is_it).map(|path| Path::new(path).to_owned())
     });
-    executable.with_context(|| format!("cargo does not say where the tests of {SENSOR} are"))
+    executable.with_context(|| format!("cargo does not say where the tests of {LIBRARY} are"))
 }
 
 /// What a command prints; its errors are shown as they come.

@@ -10,8 +10,8 @@ use activity_proto::{
     EncodedEvents, FILE_DESCRIPTOR_SET,
     server::sensor_service_server::SensorService,
     v1::{
-        ConsumeRequest, GetStatusRequest, GetStatusResponse, ListSessionsRequest, ListSessionsResponse,
-        SubscribeRequest, sensor_service_client::SensorServiceClient,
+        ConsumeRequest, Filter, GetStatusRequest, GetStatusResponse, ListSessionsRequest,
+        ListSessionsResponse, RefusalCount, SubscribeRequest, sensor_service_client::SensorServiceClient,
     },
 };
 use futures::{Stream, stream};
@@ -155,6 +155,21 @@ async fn the_unix_socket_asks_for_no_certificate() {
 }
 
 #[tokio::test]
+async fn a_request_that_is_too_long_is_refused_by_every_service() {
+    let home = Home::new();
+    home.serve().await;
+    let address = format!("unix:{}", home.config.socket.display());
+    let channel = Endpoint::from_shared(address).unwrap().connect().await.unwrap();
+    let mut health = tonic_health::pb::health_client::HealthClient::new(channel.clone());
+    let service = "x".repeat(70_000);
+    let refused = health.check(tonic_health::pb::HealthCheckRequest { service }).await.unwrap_err();
+    assert_eq!(refused.code(), Code::OutOfRange, "{refused}");
+    let filter = Some(Filter { uids: vec![1; 70_000], ..Filter::default() });
+    let refused = SensorServiceClient::new(channel).subscribe(SubscribeRequest { filter }).await.unwrap_err();
+    assert_eq!(refused.code(), Code::OutOfRange, "{refused}");
+}
+
+#[tokio::test]
 async fn a_revocation_ends_a_subscription() {
     let home = Home::new();
     let mut client = home.client(home.serve().await, "default/collector/main").await;
@@ -179,6 +194,30 @@ async fn files_of_no_use_are_a_wrong_configuration() {
     let sentence = error.to_string();
     assert!(sentence.starts_with("the key /") && sentence.ends_with("(in [stream.tls])"), "{sentence}");
     assert_eq!(Failure::from(error).exit_code(), code::CONFIG.into());
+}
+
+#[tokio::test]
+async fn who_was_refused_is_counted_by_reason() {
+    let home = Home::new();
+    let Some(TcpDoor::Tls(door)) = Listeners::open(&home.config).await.unwrap().tcp else { panic!("no TLS") };
+    let (address, refusals) = (door.local_addr().unwrap(), door.refusals());
+    tokio::spawn(guarded(Quiet).await.unwrap().serve_with_incoming(door.connections()));
+    let mut plain = tokio::net::TcpStream::connect(address).await.unwrap();
+    tokio::io::AsyncWriteExt::write_all(&mut plain, b"GET / HTTP/1.1\r\n\r\n").await.unwrap();
+    let mut client = home.client(address.port(), "default/sensor/web-2").await;
+    client.get_status(GetStatusRequest::default()).await.unwrap_err();
+    let deadline = tokio::time::Instant::now() + Duration::from_secs(20);
+    let counted = loop {
+        let counted = crate::status::peers(&refusals);
+        if counted.refused.len() == 2 {
+            break counted;
+        }
+        assert!(tokio::time::Instant::now() < deadline, "{counted:?}");
+        tokio::time::sleep(Duration::from_millis(5)).await;
+    };
+    let refused = |reason: &str| RefusalCount { reason: reason.to_owned(), count: 1 };
+    assert_eq!((counted.accepted, counted.retired), (1, 0));
+    assert_eq!(counted.refused, [refused("role"), refused("not_tls")]);
 }
 
 #[test]

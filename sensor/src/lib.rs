@@ -1,0 +1,87 @@
+//! `activity-sensor`: records which human did what on a Linux machine. A library only so
+//! that what reads bytes from outside can be fuzzed.
+
+mod cli;
+mod client;
+mod clock;
+mod config;
+mod conservation;
+mod decode;
+mod enrich;
+mod failure;
+#[cfg(any(test, feature = "fuzz"))]
+pub mod fuzz;
+mod identity;
+mod log;
+mod logins;
+mod losses;
+mod metrics;
+mod observe;
+mod pipeline;
+mod policy;
+mod reload;
+mod replay;
+mod run;
+mod sequence;
+mod sessions;
+mod source;
+mod spool;
+mod state;
+mod status;
+mod stream;
+#[cfg(test)]
+mod tests;
+mod watch;
+
+use std::process::ExitCode;
+
+use clap::{CommandFactory as _, Parser as _, error::ErrorKind};
+
+use cli::{Cli, Command};
+use failure::{Failure, code};
+
+/// The program.
+pub fn main() -> ExitCode {
+    let cli = match Cli::try_parse() {
+        Ok(cli) => cli,
+        Err(error) => {
+            let _ = error.print();
+            return match error.kind() {
+                ErrorKind::DisplayHelp | ErrorKind::DisplayVersion => ExitCode::SUCCESS,
+                _ => code::USAGE.into(),
+            };
+        }
+    };
+    match run_command(&cli) {
+        Ok(()) => ExitCode::SUCCESS,
+        Err(failure) => {
+            eprintln!("activity-sensor: {failure}");
+            failure.exit_code()
+        }
+    }
+}
+
+fn run_command(cli: &Cli) -> Result<(), Failure> {
+    match &cli.command {
+        Command::Run(args) => run::run(args),
+        Command::Watch(args) => watch::watch(args),
+        Command::Sessions(args) => sessions::sessions(args),
+        Command::Doctor(args) => observe::doctor::doctor(args),
+        Command::CheckConfig { file } => check_config(file),
+        Command::Replay(args) => replay::replay(args),
+        Command::Policy(command) => policy::command::run(command),
+        Command::Completion { shell } => {
+            clap_complete::generate(*shell, &mut Cli::command(), "activity-sensor", &mut std::io::stdout());
+            Ok(())
+        }
+        Command::Manual => clap_mangen::Man::new(Cli::command())
+            .render(&mut std::io::stdout())
+            .map_err(|error| Failure::unavailable(format!("standard output failed ({error})"))),
+    }
+}
+
+fn check_config(file: &std::path::Path) -> Result<(), Failure> {
+    config::Config::load(Some(file))?;
+    println!("{} is fine.", file.display());
+    Ok(())
+}
