@@ -3,7 +3,7 @@
 use std::{
     fs,
     net::{SocketAddr, TcpStream},
-    path::Path,
+    path::{Path, PathBuf},
     process::Command,
     time::{Duration, Instant},
 };
@@ -20,8 +20,7 @@ const HALF_OPEN: usize = 50;
 const RATE: u64 = 10;
 const SECONDS: u64 = 25;
 
-fn start_sensor(home: &Home, number: usize, port: u16) -> Program {
-    let tls = home.enrol("sensor", &format!("s-{number}"));
+fn start_sensor(home: &Home, number: usize, tls: &Path, port: u16) -> Program {
     let config = home.path(&format!("{number}.toml"));
     let text = format!(
         "[stream]\npush = [\"main@127.0.0.1:{port}\"]\n[stream.tls]\ncertificate = \"{0}/certificate.pem\"\n\
@@ -58,11 +57,14 @@ fn two_hundred_sensors_that_come_back_at_once_are_all_served() {
     let home = Home::new();
     home.enrol("collector", "main");
     let collector = home.listen("main", 0);
-    let sensors: Vec<_> = (0..SENSORS).map(|number| start_sensor(&home, number, collector.port())).collect();
+    // Certificates first: all sensors have to be there when the collector is killed.
+    let tls: Vec<_> = (0..SENSORS).map(|number| home.enrol("sensor", &format!("s-{number}"))).collect();
+    let port = collector.port();
+    let start = |(number, tls): (usize, &PathBuf)| start_sensor(&home, number, tls, port);
+    let sensors: Vec<_> = tls.iter().enumerate().map(start).collect();
     let delivering = |program: &Program| program.stderr().matches(" delivers").count();
     eventually("all deliver", || (delivering(&collector.program) >= SENSORS).then_some(()));
 
-    let port = collector.port();
     collector.kill();
     let begun = Instant::now();
     let collector = home.listen("main", port);
