@@ -91,7 +91,7 @@ fn a_reason_must_stand_directly_above() {
     let block = concat!("let x = unsafe", " { f() };");
     assert!(without_reason(block, &["", "fn main() {"]).is_some());
     assert!(without_reason(block, &["// SAFETY: f has no preconditions."]).is_none());
-    assert!(without_reason("// an unsafe { in a comment", &[]).is_none());
+    assert!(without_reason(concat!("// an unsafe", " { in a comment"), &[]).is_none());
 }
 
 #[test]

@@ -77,7 +77,7 @@ async fn a_certificate_must_name_exactly_one_peer() {
         vec![],
         vec![uri("https://example.org/")],
         vec![ours(), uri("activity://default/admin/main")],
-        vec![uri("activity://default/root/main")],
+        vec![uri("activity://default/owner/main")],
     ]
     .into_iter()
     .enumerate()
