@@ -55,8 +55,13 @@ fn over_the_limit_only_files_are_left_unread_and_each_is_counted() {
         stream.read_what_is_there();
         (stream.of_type(EventType::Exec).filter(programs).count() == PROGRAMS).then_some(())
     });
-    let pipeline = sensor.status().pipeline.unwrap();
-    let in_gaps: u64 = stream.seen.iter().filter_map(shed).map(opens_in).sum();
-    assert!(pipeline.shed > OPENS as u64 / 4, "{} were left unread", pipeline.shed);
-    assert_eq!(pipeline.shed, in_gaps, "exactly");
+    // What was left unread is told once a second, and the rest of the machine opens files
+    // as well: the counter may be ahead of the stream, but not for long.
+    let shed = eventually("a gap for every record that was left unread", || {
+        let shed = sensor.status().pipeline.unwrap().shed;
+        stream.read_what_is_there();
+        let in_gaps: u64 = stream.seen.iter().filter_map(self::shed).map(opens_in).sum();
+        (in_gaps == shed).then_some(shed)
+    });
+    assert!(shed > OPENS as u64 / 4, "{shed} were left unread");
 }
