@@ -22,7 +22,7 @@ impl TypeTerms {
     /// are in the ring buffers or wait their turn, and else 0.
     #[must_use]
     pub fn pipeline_error(&self) -> i64 {
-        let known = [self.rejected, self.internal, self.filtered, self.shed, self.published];
+        let known = [self.rejected, self.internal, self.filtered, self.shed, self.published, self.lost];
         difference(&[self.recorded, self.own, self.totals], &known)
     }
 
@@ -85,6 +85,7 @@ mod tests {
             published: 33,
             own: 1,
             totals: 2,
+            lost: 0,
         }
     }
 
@@ -113,6 +114,7 @@ mod tests {
             change(|terms| terms.filtered += 1),
             change(|terms| terms.shed += 1),
             change(|terms| terms.published += 1),
+            change(|terms| terms.lost += 1),
         ] {
             assert_eq!(done, (0, -1));
         }

@@ -14,7 +14,7 @@ use sensor_types::{
 
 use crate::{
     kernel::{Address, Object, blank, copy_kernel_str, with_task},
-    maps::{offset, setting},
+    maps::{is_own, offset, setting},
     ring::Lost,
     session,
 };
@@ -33,12 +33,29 @@ impl Current {
     #[inline(always)]
     pub fn get() -> Option<Self> {
         let pid_tgid = bpf_get_current_pid_tgid();
-        if (pid_tgid >> 32) as u32 == setting!(own_pid) {
+        if is_own((pid_tgid >> 32) as u32) {
             return None;
         }
+        Some(Self::of(pid_tgid))
+    }
+
+    /// The running task, also where it is the daemon.
+    #[inline(always)]
+    pub fn any() -> Self {
+        Self::of(bpf_get_current_pid_tgid())
+    }
+
+    #[inline(always)]
+    fn of(pid_tgid: u64) -> Self {
         // SAFETY: the helper has no preconditions.
         let task = Address(unsafe { bpf_get_current_task() });
-        Some(Self { task, pid_tgid })
+        Self { task, pid_tgid }
+    }
+
+    /// The process's id, in the initial pid namespace.
+    #[inline(always)]
+    pub fn pid(self) -> u32 {
+        (self.pid_tgid >> 32) as u32
     }
 
     /// The thread's id, in the initial pid namespace.

@@ -109,6 +109,26 @@ pub static LEFT_OUT_NOW: Array<u32> = Array::with_max_entries(2, 0);
 #[map]
 pub static LEFT_OUT_BY: PerCpuArray<u64> = PerCpuArray::with_max_entries(2 * COUNTED_RULES, 0);
 
+/// The daemon's process id: its doings are never recorded. 0 while there is none, which
+/// the programs see to when it dies: the number may be another's then.
+#[map]
+pub static OWN: Array<u32> = Array::with_max_entries(1, 0);
+
+/// Whether this is the daemon's process id.
+#[inline(always)]
+pub fn is_own(pid: u32) -> bool {
+    OWN.get(0).is_some_and(|own| *own == pid)
+}
+
+/// Notes that the daemon is dead.
+#[inline(always)]
+pub fn forget_own() {
+    if let Some(own) = OWN.get_ptr_mut(0) {
+        // SAFETY: the pointer is to the map's only element; an aligned word is written whole.
+        unsafe { own.write(0) };
+    }
+}
+
 /// How many names and mounts have changed: what was walked before may be called
 /// something else now.
 #[map]

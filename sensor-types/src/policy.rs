@@ -10,8 +10,6 @@ pub const MISSING: u32 = u32::MAX;
 #[repr(C)]
 #[derive(Clone, Copy, Debug, Default, FromBytes, IntoBytes, Immutable, KnownLayout)]
 pub struct Settings {
-    /// The daemon's own process id: its doings are never recorded.
-    pub own_pid: u32,
     /// 1: record everything. 0: opens and connects only of tasks with a login
     /// uid or a terminal.
     pub record_all: u32,
@@ -46,7 +44,6 @@ pub struct Settings {
 impl Settings {
     /// Nothing set yet.
     pub const NONE: Self = Self {
-        own_pid: 0,
         record_all: 0,
         exit_says_group_dead: 0,
         acts: 0,

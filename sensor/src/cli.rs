@@ -46,6 +46,9 @@ pub enum Command {
     /// Bring a recording to collectors, without the kernel: to see how much they take
     #[command(after_help = REPLAY_EXAMPLES)]
     Replay(ReplayArgs),
+    /// Take hooks that outlive the sensor (hooks.pin) out of the kernel
+    #[command(after_help = UNLOAD_EXAMPLES)]
+    Unload(UnloadArgs),
     /// Say what the rules of a configuration would do
     #[command(subcommand)]
     Policy(PolicyCommand),
@@ -68,6 +71,14 @@ one more sensor. Prints at the end how many were acknowledged, and how long that
 Example:
   activity-sensor run --record day.records &        and Ctrl-C after a while
   activity-sensor replay day.records --config try.toml --state /tmp/try --rate 1000 --seconds 60";
+
+const UNLOAD_EXAMPLES: &str = "\
+With hooks.pin the hooks stay in the kernel when the sensor ends, and what happens meanwhile waits
+in their rings for the next run. Stop the sensor first. What nobody has read by then is gone: to
+have it delivered, let the sensor run once more before.
+
+Example:
+  systemctl stop activity-sensor && activity-sensor unload";
 
 const WATCH_EXAMPLES: &str = "\
 Examples:
@@ -92,6 +103,17 @@ pub struct RunArgs {
     pub record: Option<PathBuf>,
     #[command(flatten)]
     pub plan: PlanArg,
+}
+
+/// `unload`
+#[derive(Debug, Args)]
+pub struct UnloadArgs {
+    /// Configuration file [default: /etc/activity-sensor/config.toml, if it is there]
+    #[arg(long, value_name = "FILE")]
+    pub config: Option<PathBuf>,
+    /// Directory of the sensor's id and epoch [default: /var/lib/activity-sensor]
+    #[arg(long, value_name = "DIR")]
+    pub state: Option<PathBuf>,
 }
 
 /// `replay`

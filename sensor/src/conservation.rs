@@ -7,42 +7,16 @@ use std::{
     time::Duration,
 };
 
-use activity_proto::v1::{Consumer, EventType, Heartbeat, Lane, LanePosition, SubscriberStatus, TypeTerms};
+use activity_proto::v1::{Consumer, Heartbeat, Lane, LanePosition, SubscriberStatus, TypeTerms};
 use sensor_types::act::Act;
 
-use crate::{clock, sequence::event_type_of, source::load::object_sha256, status::SensorStatus};
-
-/// One more than the last [`EventType`].
-const TYPES: usize = EventType::SHORT_NAMES.len() + 1;
-
-/// A count for each event type. Only one thread adds to it, the pipeline's; others read.
-#[derive(Debug, Default)]
-pub struct ByType([AtomicU64; TYPES]);
-
-impl ByType {
-    /// Counts one more.
-    pub fn add(&self, event_type: EventType) {
-        if let Some(count) = self.0.get(place(event_type)) {
-            // Nobody else adds, so it need not be one step, which costs twenty times that.
-            count.store(count.load(Relaxed).wrapping_add(1), Relaxed);
-        }
-    }
-
-    /// Over all types.
-    pub fn total(&self) -> u64 {
-        self.0.iter().map(|count| count.load(Relaxed)).sum()
-    }
-
-    fn at(&self, place: usize) -> u64 {
-        self.0.get(place).map_or(0, |count| count.load(Relaxed))
-    }
-}
-
-/// Where a type is counted: with the others that the same act becomes.
-fn place(event_type: EventType) -> usize {
-    let event_type = if event_type == EventType::Tamper { event_type_of(Act::Bpf) } else { event_type };
-    usize::try_from(i32::from(event_type)).unwrap_or_default()
-}
+use crate::{
+    clock,
+    sequence::event_type_of,
+    source::load::object_sha256,
+    status::SensorStatus,
+    tally::{TYPES, place},
+};
 
 /// When the sensor began, and when it last showed that it is at work.
 #[derive(Debug)]
@@ -78,7 +52,8 @@ impl SensorStatus {
     pub fn heartbeat(&self, stopping: bool, subscribers: Vec<SubscriberStatus>) -> Heartbeat {
         // Before the kernel's counts: what leaves the rings between the two is then in
         // the later one only, as if it were in the rings still.
-        let in_flight = self.pipeline.in_flight.load(Relaxed);
+        let tally = &self.pipeline.tally;
+        let in_flight = tally.in_flight();
         let lane = |lane: Lane, last: &AtomicU64| LanePosition {
             lane: lane.into(),
             last_sequence: last.load(Relaxed),
@@ -88,10 +63,7 @@ impl SensorStatus {
             uptime_ns: clock::boottime_ns().saturating_sub(self.alive.begun_ns),
             interval_seconds: u32::try_from(self.alive.interval.as_secs()).unwrap_or(u32::MAX),
             stopping,
-            lanes: vec![
-                lane(Lane::Process, &self.pipeline.process_sequence),
-                lane(Lane::File, &self.pipeline.file_sequence),
-            ],
+            lanes: vec![lane(Lane::Process, &tally.process_sequence), lane(Lane::File, &tally.file_sequence)],
             types: self.terms(),
             in_flight,
             skipped: self.skipped.count(),
@@ -106,18 +78,19 @@ impl SensorStatus {
 
     /// By type, what became of it; without types of which there was nothing.
     fn terms(&self) -> Vec<TypeTerms> {
-        let stats = &self.pipeline;
+        let tally = &self.pipeline.tally;
         let mut all: Vec<TypeTerms> = Vec::with_capacity(TYPES);
         for (place, number) in (0..TYPES).zip(0..) {
             all.push(TypeTerms {
                 r#type: number,
-                rejected: stats.rejected.at(place),
-                internal: stats.internal.at(place),
-                filtered: stats.filtered.at(place),
-                shed: stats.shed.at(place),
-                published: stats.published.at(place),
-                own: stats.own.at(place),
-                totals: stats.totals.at(place),
+                rejected: tally.rejected.at(place),
+                internal: tally.internal.at(place),
+                filtered: tally.filtered.at(place),
+                shed: tally.shed.at(place),
+                published: tally.published.at(place),
+                own: tally.own.at(place),
+                totals: tally.totals.at(place),
+                lost: tally.lost.at(place),
                 ..TypeTerms::default()
             });
         }
@@ -149,29 +122,6 @@ fn kibibytes(status: &str) -> Option<u64> {
 #[cfg(test)]
 mod tests {
     use super::*;
-
-    #[test]
-    fn every_type_has_a_place_of_its_own_but_those_of_one_act() {
-        let types = (0..64).filter_map(|number| EventType::try_from(number).ok());
-        let places: Vec<usize> = types.map(place).collect();
-        assert_eq!(places.len(), TYPES);
-        assert!(places.iter().all(|&place| place < TYPES));
-        assert_eq!(place(EventType::Tamper), place(EventType::BpfLoad));
-        let mut others = places.clone();
-        others.sort_unstable();
-        others.dedup();
-        assert_eq!(others.len(), TYPES - 1);
-    }
-
-    #[test]
-    fn a_count_is_of_its_type_and_in_the_total() {
-        let counts = ByType::default();
-        for event_type in [EventType::Open, EventType::Exec, EventType::Open] {
-            counts.add(event_type);
-        }
-        assert_eq!((counts.at(place(EventType::Open)), counts.total()), (2, 3));
-        assert_eq!(counts.at(TYPES), 0);
-    }
 
     #[test]
     fn the_memory_is_read_from_what_the_kernel_says_of_the_process() {

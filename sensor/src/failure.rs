@@ -90,10 +90,11 @@ impl From<crate::metrics::DoorError> for Failure {
 
 impl From<crate::source::LoadError> for Failure {
     fn from(error: crate::source::LoadError) -> Self {
-        use crate::source::LoadError;
+        use crate::source::{LoadError, pins::PinError};
         match error {
             LoadError::NotPermitted => Self::not_permitted(error),
-            LoadError::Btf(_) | LoadError::Refused(_) | LoadError::HookMissing { .. } => {
+            LoadError::Pin(PinError::NotBpf(_)) => Self::config(error),
+            LoadError::Btf(_) | LoadError::Pin(_) | LoadError::Refused(_) | LoadError::HookMissing { .. } => {
                 Self::unavailable(error)
             }
         }

@@ -1,10 +1,13 @@
 //! What could not be recorded, turned into gap events.
 
-use activity_proto::v1::{EventType, Gap, GapReason, Lane, TypeCount};
+use activity_proto::v1::{EventType, Gap, GapReason, Lane, Position, TypeCount};
 use sensor_types::{act::Act, counters::Counters, file::Open, header::Header};
 use zerocopy::FromBytes as _;
 
-use crate::sequence::{event_type_of, lane_of};
+use crate::{
+    sequence::{event_type_of, lane_of},
+    tally::Left,
+};
 
 /// Remembers what was reported already.
 #[derive(Debug, Default)]
@@ -26,6 +29,16 @@ pub enum Shed {
 }
 
 impl Losses {
+    /// Of the kernel's counts, these have been told.
+    pub fn after(seen: [Counters; Act::ALL.len()]) -> Self {
+        Self { seen, ..Self::default() }
+    }
+
+    /// The kernel's counts of which gaps were made.
+    pub fn seen(&self) -> &[Counters; Act::ALL.len()] {
+        &self.seen
+    }
+
     /// A record had the wrong form.
     pub fn rejected(&mut self, record: &[u8]) {
         count(&mut self.rejected, type_of(record), 1);
@@ -39,9 +52,8 @@ impl Losses {
         if lane_of(event_type) != Lane::File {
             return None;
         }
-        let open = Open::read_from_prefix(record).ok().filter(|_| act == Act::Open);
-        let repeated = open.map_or(0, |(open, _)| open.repeated);
-        count(&mut self.shed, event_type, repeated.max(1).into());
+        let repeated = repeated_in(record);
+        count(&mut self.shed, event_type, repeated.max(1));
         Some(if repeated == 0 { Shed::Act } else { Shed::Total })
     }
 
@@ -65,6 +77,48 @@ impl Losses {
             add(&mut gaps, GapReason::CpuLimit, event_type, count);
         }
         gaps
+    }
+}
+
+/// How many repetitions a record stands for, beside the act that another one tells.
+pub fn repeated_in(record: &[u8]) -> u64 {
+    let open = Open::read_from_prefix(record).ok().filter(|_| act_of(record) == Some(Act::Open));
+    open.map_or(0, |(open, _)| open.repeated.into())
+}
+
+/// Gaps for what a run that was killed had in its hands: the sequences that it gave and
+/// that are not in the spool, and what had no number yet. `unclean`: what the spool knows
+/// of runs that did not end in order; `spooled`: the last of each lane that is in it.
+pub fn left_behind(mut unclean: Vec<Gap>, left: &Left, spooled: &[Position]) -> Vec<Gap> {
+    for lane in spooled {
+        let last = left.last(lane.lane());
+        if lane.epoch != left.epoch && last > 0 {
+            // Nothing of that run was written.
+            unclean.push(Gap { from_sequence: 1, to_sequence: last, ..unclean_end(lane.lane(), left) });
+        } else if let Some(gap) = unclean.iter_mut().find(|gap| gap.lane() == lane.lane()) {
+            gap.to_sequence = gap.to_sequence.max(last);
+        }
+    }
+    let mut gaps = Vec::new();
+    for (event_type, count) in &left.records {
+        add(&mut gaps, GapReason::UncleanEnd, *event_type, *count);
+    }
+    add(&mut gaps, GapReason::UncleanEnd, EventType::Open, left.repeats);
+    let numberless = |gap: Gap| Gap { counts: gap.counts.clone(), ..unclean_end(gap.lane(), left) };
+    unclean.extend(gaps.into_iter().map(numberless));
+    unclean
+}
+
+/// The end of that run, without any sequences.
+fn unclean_end(lane: Lane, left: &Left) -> Gap {
+    let last = left.last(lane);
+    Gap {
+        lane: lane.into(),
+        from_sequence: last + 1,
+        to_sequence: last,
+        reason: GapReason::UncleanEnd.into(),
+        counts: Vec::new(),
+        epoch: Some(left.epoch),
     }
 }
 
@@ -154,6 +208,46 @@ mod tests {
         }
         let gaps = losses.since_last_time(&[Counters::default(); Act::ALL.len()]);
         assert_eq!((gaps.len(), gaps[0].reason(), gaps[0].counts[0].count), (1, GapReason::CpuLimit, 10));
+    }
+
+    #[test]
+    fn what_a_killed_run_had_in_its_hands_is_told_by_sequence_and_by_type() {
+        let unclean = |lane: Lane, last, epoch| Gap {
+            lane: lane.into(),
+            from_sequence: last + 1,
+            to_sequence: last,
+            reason: GapReason::UncleanEnd.into(),
+            epoch: Some(epoch),
+            ..Gap::default()
+        };
+        let left = Left {
+            epoch: 7,
+            last: (40, 90),
+            records: vec![(EventType::Exec, 1), (EventType::Open, 3)],
+            repeats: 5,
+        };
+        let spooled = |epoch| {
+            [Lane::Process, Lane::File].map(|lane| Position { lane: lane.into(), epoch, sequence: 0 })
+        };
+        let known = vec![unclean(Lane::Process, 40, 7), unclean(Lane::File, 80, 7)];
+        let gaps = left_behind(known, &left, &spooled(7));
+        let told = |gap: &Gap| (gap.lane(), gap.from_sequence, gap.to_sequence, gap.counts.clone());
+        let counted = |event_type: EventType, count| vec![TypeCount { r#type: event_type.into(), count }];
+        let numberless = [
+            (Lane::Process, 41, 40, counted(EventType::Exec, 1)),
+            (Lane::File, 91, 90, counted(EventType::Open, 8)),
+        ];
+        let expected = [(Lane::Process, 41, 40, vec![]), (Lane::File, 81, 90, vec![])];
+        assert_eq!(gaps.iter().map(told).collect::<Vec<_>>(), [expected, numberless.clone()].concat());
+        // Nothing of it was written: an earlier run is the last in the spool.
+        let gaps = left_behind(vec![unclean(Lane::File, 80, 6)], &left, &spooled(6));
+        let expected =
+            [(Lane::File, 81, 80, vec![]), (Lane::Process, 1, 40, vec![]), (Lane::File, 1, 90, vec![])];
+        assert_eq!(gaps.iter().map(told).collect::<Vec<_>>(), [&expected[..], &numberless].concat());
+        assert_eq!(gaps[2].epoch, Some(7));
+        let in_order = Left { records: vec![], repeats: 0, ..left };
+        assert!(left_behind(vec![], &in_order, &spooled(7)).is_empty());
+        assert!(left_behind(vec![], &Left::default(), &spooled(7)).is_empty());
     }
 
     #[test]

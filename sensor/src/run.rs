@@ -19,10 +19,7 @@ use crate::{
     metrics::{Door, Metrics},
     pipeline::{self, Outlets, Pipeline, host_name},
     reload::{ConfigFile, Hangup, Reloader, Running},
-    source::{
-        load::{self, LoadOptions},
-        recording::Recorder,
-    },
+    source::{load::LoadOptions, pins::Pins, recording::Recorder},
     spool::Spool,
     state::State,
     stream::{self, Hub, ListenError, Listeners, Origin, Push},
@@ -80,8 +77,9 @@ async fn daemon(config: Config, read: (ConfigFile, Config), args: &RunArgs) -> R
         allow_degraded: args.allow_degraded,
         plan: args.plan.plan,
     };
-    let kernel = load::load(&config.hooks, options)?;
-    for hook in &kernel.hooks {
+    let pins = Pins::new(config.hooks.pin.as_deref(), &state.sensor_id, &config.sensor.state);
+    let kernel = pins.start(&config.hooks, options)?;
+    for hook in &kernel.hooks.states {
         match &hook.obstacle {
             None => tracing::info!(hook = hook.act.name(), at = hook.attached_to, how = hook.how, "live"),
             Some(reason) => {

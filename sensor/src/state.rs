@@ -69,6 +69,14 @@ impl State {
         Ok(Self { sensor_id, boot_id: boot_id(), epoch, _lock: Some(lock) })
     }
 
+    /// Takes the directory without beginning an epoch: no sensor runs with it meanwhile.
+    ///
+    /// # Errors
+    /// When a sensor has it, or there is none.
+    pub fn hold(directory: &Path) -> Result<File, StateError> {
+        lock(directory)
+    }
+
     /// An identity that nobody will meet again, for a look without a daemon.
     pub fn passing() -> Self {
         Self { sensor_id: random_id().unwrap_or_default(), boot_id: boot_id(), epoch: 1, _lock: None }

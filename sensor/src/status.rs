@@ -13,16 +13,18 @@ use prost_types::Timestamp;
 use sensor_types::{act::Act, counters::Counters};
 
 use crate::{
-    conservation::{Alive, ByType},
+    conservation::Alive,
     policy::InForce,
     sequence::{event_type_of, lane_of},
     source::{
         counters::KernelCounters,
-        load::{HookState, object_sha256},
+        kernel::HookState,
+        load::object_sha256,
         skipped::{self, Skipped},
     },
     spool::Spool,
     state::State,
+    tally::Tally,
 };
 
 /// Ways around a plan that are at least counted.
@@ -38,34 +40,24 @@ const REASONS: usize = v1::Reason::UnknownOrigin as usize + 1;
 type AllCounters = [Counters; Act::ALL.len()];
 
 /// What the pipeline counts.
-#[derive(Debug, Default)]
+#[derive(Debug)]
 pub struct PipelineStats {
-    /// Records of the wrong form.
-    pub rejected: ByType,
-    /// Records for the process table only.
-    pub internal: ByType,
-    /// Events left out by policy.
-    pub filtered: ByType,
-    /// Events given a number.
-    pub published: ByType,
+    /// What has to add up, and may outlive the process.
+    pub tally: Tally,
     /// Arguments replaced.
     pub redacted: AtomicU64,
     /// Processes in the table.
     pub processes: AtomicU64,
-    /// Of the published, those that no record stands behind.
-    pub own: ByType,
-    /// Events that tell how often others were repeated.
-    pub totals: ByType,
-    /// Records left unread for the sake of the limit of processor time.
-    pub shed: ByType,
-    /// Records taken from the rings that wait for their turn.
-    pub in_flight: AtomicU64,
     /// Published events that name nobody, by [`v1::Reason`].
     pub unattributed: [AtomicU64; REASONS],
-    /// Last number in the process lane.
-    pub process_sequence: AtomicU64,
-    /// Last number in the file lane.
-    pub file_sequence: AtomicU64,
+}
+
+impl PipelineStats {
+    /// Counts there; the rest begins at nothing.
+    pub fn new(tally: Tally) -> Self {
+        let unattributed = std::array::from_fn(|_| AtomicU64::new(0));
+        Self { tally, redacted: AtomicU64::new(0), processes: AtomicU64::new(0), unattributed }
+    }
 }
 
 /// Everything that is needed to answer for the sensor.
@@ -77,9 +69,9 @@ pub struct SensorStatus {
     /// Wall clock of the start.
     pub started: Timestamp,
     /// How the kernel is hooked.
-    pub plan: &'static str,
+    pub plan: String,
     /// Ways around this plan that its hooks cannot see.
-    pub not_covered: Vec<&'static str>,
+    pub not_covered: Vec<String>,
     /// The hooks.
     pub hooks: Vec<HookState>,
     /// Whether everything is recorded.
@@ -115,7 +107,7 @@ impl SensorStatus {
         }
         let policy = self.policy.standing();
         v1::Status {
-            plan: self.plan.to_owned(),
+            plan: self.plan.clone(),
             hooks: describe(&self.hooks, counters.as_ref()),
             not_covered: ways,
             version: env!("CARGO_PKG_VERSION").to_owned(),
@@ -139,13 +131,13 @@ impl SensorStatus {
         vec![
             LaneStatus {
                 lane: v1::Lane::Process.into(),
-                last_sequence: self.pipeline.process_sequence.load(Relaxed),
+                last_sequence: self.pipeline.tally.process_sequence.load(Relaxed),
                 ring_full: full(v1::Lane::Process),
                 ring_bytes: self.ring_bytes.0,
             },
             LaneStatus {
                 lane: v1::Lane::File.into(),
-                last_sequence: self.pipeline.file_sequence.load(Relaxed),
+                last_sequence: self.pipeline.tally.file_sequence.load(Relaxed),
                 ring_full: full(v1::Lane::File),
                 ring_bytes: self.ring_bytes.1,
             },
@@ -156,17 +148,17 @@ impl SensorStatus {
     pub fn pipeline(&self) -> PipelineCounters {
         let policy = self.policy.standing().policy;
         PipelineCounters {
-            rejected: self.pipeline.rejected.total(),
-            internal: self.pipeline.internal.total(),
-            filtered: self.pipeline.filtered.total(),
-            published: self.pipeline.published.total(),
+            rejected: self.pipeline.tally.rejected.total(),
+            internal: self.pipeline.tally.internal.total(),
+            filtered: self.pipeline.tally.filtered.total(),
+            published: self.pipeline.tally.published.total(),
             redacted: self.pipeline.redacted.load(Relaxed),
             processes: self.pipeline.processes.load(Relaxed),
             filtered_by: policy.filtered_by(),
             unattributed: self.unattributed(),
-            own: self.pipeline.own.total(),
-            totals: self.pipeline.totals.total(),
-            shed: self.pipeline.shed.total(),
+            own: self.pipeline.tally.own.total(),
+            totals: self.pipeline.tally.totals.total(),
+            shed: self.pipeline.tally.shed.total(),
             rules: policy.rule_counts(),
             unmatched: policy.unmatched(),
         }
@@ -228,7 +220,7 @@ fn describe(hooks: &[HookState], counters: Option<&AllCounters>) -> Vec<v1::Hook
                 not_covered: counts.not_covered,
                 folded: counts.folded,
             }),
-            how: hook.how.to_owned(),
+            how: hook.how.clone(),
         });
     }
     described
@@ -236,18 +228,14 @@ fn describe(hooks: &[HookState], counters: Option<&AllCounters>) -> Vec<v1::Hook
 
 /// The ways around the plan, with their counts where there are any: those that
 /// it names, and those that a hook of it counts.
-fn not_covered(
-    ways: &[&'static str],
-    hooks: &[HookState],
-    counters: Option<&AllCounters>,
-) -> Vec<NotCovered> {
+fn not_covered(ways: &[String], hooks: &[HookState], counters: Option<&AllCounters>) -> Vec<NotCovered> {
     let count = |act| counters.and_then(|counters| counts(counters, act)).map(|counts| counts.not_covered);
     let mut told: Vec<NotCovered> = Vec::new();
     for what in ways {
-        let count = COUNTED.iter().find(|(_, name)| name == what).and_then(|(act, _)| count(*act));
-        told.push(NotCovered { what: (*what).to_owned(), count });
+        let count = COUNTED.iter().find(|(_, name)| *name == what.as_str()).and_then(|(act, _)| count(*act));
+        told.push(NotCovered { what: what.clone(), count });
     }
-    for (act, what) in COUNTED.into_iter().filter(|(_, what)| !ways.contains(what)) {
+    for (act, what) in COUNTED.into_iter().filter(|(_, what)| !ways.iter().any(|way| way == what)) {
         let is_counted = hooks.iter().any(|hook| hook.act == act && hook.obstacle.is_none());
         if is_counted || count(act).is_some_and(|count| count > 0) {
             told.push(NotCovered { what: what.to_owned(), count: count(act) });
@@ -261,7 +249,7 @@ mod tests {
     use super::*;
 
     fn hook(act: Act, attached_to: &str) -> HookState {
-        HookState { act, attached_to: attached_to.to_owned(), how: "tracepoint", obstacle: None }
+        HookState { act, attached_to: attached_to.to_owned(), how: "tracepoint".to_owned(), obstacle: None }
     }
 
     fn counters(act: Act, counts: Counters) -> AllCounters {
@@ -283,8 +271,9 @@ mod tests {
     fn what_is_not_covered_is_told_with_its_count() {
         let counters =
             counters(Act::IoUringOpen, Counters { hits: 3, not_covered: 3, ..Counters::default() });
-        let counts = |ways: &[&'static str]| -> Vec<(String, Option<u64>)> {
-            not_covered(ways, &[], Some(&counters)).into_iter().map(|way| (way.what, way.count)).collect()
+        let counts = |ways: &[&str]| -> Vec<(String, Option<u64>)> {
+            let ways: Vec<String> = ways.iter().map(|way| (*way).to_owned()).collect();
+            not_covered(&ways, &[], Some(&counters)).into_iter().map(|way| (way.what, way.count)).collect()
         };
         let (open, connect) = (COUNTED[0].1, COUNTED[1].1);
         assert_eq!(
@@ -296,7 +285,7 @@ mod tests {
             ]
         );
         assert_eq!(counts(&[]), [(open.to_owned(), Some(3))]);
-        assert_eq!(not_covered(&[open], &[], None)[0].count, None);
+        assert_eq!(not_covered(&[open.to_owned()], &[], None)[0].count, None);
         let counting = [hook(Act::IoUringConnect, "io_uring_submit_req")];
         let told = not_covered(&[], &counting, Some(&AllCounters::default()));
         assert_eq!(told, [NotCovered { what: connect.to_owned(), count: Some(0) }]);

@@ -13,7 +13,7 @@ use sensor_types::{
 use crate::{
     identity::{Current, start_of},
     kernel::Address,
-    maps::{PROCESS_RING, offset, setting},
+    maps::{PROCESS_RING, forget_own, is_own, offset, setting},
     ring::{Lost, count, reserve},
     session,
 };
@@ -70,28 +70,31 @@ fn record_fork(current: Current, child: Address, child_pid: u32) -> Result<(), L
 /// that leave at once may both see at zero: the daemon drops the second.
 #[btf_tracepoint(function = "sched_process_exit")]
 fn sched_process_exit(ctx: BtfTracePointContext) -> i32 {
-    let Some(current) = Current::get() else { return 0 };
+    let current = Current::any();
+    let is_own = is_own(current.pid());
+    let Some(signal) = current.task.follow(offset!(task_signal)) else {
+        if !is_own {
+            count(Act::Exit, &Err(Lost::Unreadable));
+        }
+        return 0;
+    };
+    match (is_group_dead(&ctx, signal), is_own) {
+        (true, true) => forget_own(),
+        (true, false) => count(Act::Exit, &record_exit(current, signal)),
+        (false, _) => {}
+    }
     // The record of the end is still of the session.
-    let done = ended(&ctx, current);
     session::end(current.tid());
-    done
+    0
 }
 
 #[inline(always)]
-fn ended(ctx: &BtfTracePointContext, current: Current) -> i32 {
-    let Some(signal) = current.task.follow(offset!(task_signal)) else {
-        count(Act::Exit, &Err(Lost::Unreadable));
-        return 0;
-    };
-    let dead = if setting!(exit_says_group_dead) == 1 {
+fn is_group_dead(ctx: &BtfTracePointContext, signal: Address) -> bool {
+    if setting!(exit_says_group_dead) == 1 {
         ctx.arg::<u64>(1) & 0xff != 0
     } else {
         signal.read::<i32>(offset!(signal_live)) == Some(0)
-    };
-    if dead {
-        count(Act::Exit, &record_exit(current, signal));
     }
-    0
 }
 
 #[inline(always)]

@@ -1,9 +1,11 @@
 //! `[hooks]`
 
+use std::path::PathBuf;
+
 use sensor_types::act::Act;
 use serde::Deserialize;
 
-use super::values::ring_bytes;
+use super::values::{ring_bytes, some_absolute_path};
 
 /// Declares the switches: one line each, the key and what it is for.
 macro_rules! switches {
@@ -19,6 +21,10 @@ macro_rules! switches {
             /// Ring buffer of file events.
             #[serde(deserialize_with = "ring_bytes")]
             pub file_ring_bytes: u32,
+            /// A directory in a bpf file system where the hooks are pinned, so that they
+            /// outlive the sensor; without one they end with it.
+            #[serde(deserialize_with = "some_absolute_path")]
+            pub pin: Option<PathBuf>,
         }
 
         impl Default for HooksConfig {
@@ -27,6 +33,7 @@ macro_rules! switches {
                     $($key: true,)+
                     process_ring_bytes: 2 * 1024 * 1024,
                     file_ring_bytes: 8 * 1024 * 1024,
+                    pin: None,
                 }
             }
         }

@@ -74,6 +74,7 @@ const KEYS: &[&str] = &[
     "hooks.fold",
     "hooks.process_ring_bytes",
     "hooks.file_ring_bytes",
+    "hooks.pin",
     "policy.scope",
     "policy.noise",
     "policy.missing",

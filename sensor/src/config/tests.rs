@@ -212,7 +212,7 @@ fn metrics_are_served_on_this_machine_only() {
 #[test]
 fn a_sensor_without_hooks_is_refused() {
     let all: Vec<_> = KEYS.iter().filter_map(|key| key.strip_prefix("hooks.")).collect();
-    let switches = all.iter().filter(|key| !key.ends_with("_bytes") && **key != "preload");
+    let switches = all.iter().filter(|key| !key.ends_with("_bytes") && !["preload", "pin"].contains(key));
     let off: String = switches.map(|key| format!("{key} = false\n")).collect();
     assert_eq!(
         problems(&format!("\n[hooks]\n{off}")),

@@ -28,7 +28,7 @@ pub struct Facts {
 /// One of the terms of which [`Heartbeat`] tells, with its name and its meaning.
 type Term = (&'static str, &'static str, fn(&TypeTerms) -> u64);
 
-const TERMS: [Term; 14] = [
+const TERMS: [Term; 15] = [
     ("hook_hits_total", "Acts that the hooks saw.", |terms| terms.hits),
     ("kernel_filtered_total", "Acts that the policy left out in the kernel.", |terms| terms.kernel_filtered),
     ("folded_total", "Acts counted with one that was the same, and told in its count.", |terms| terms.folded),
@@ -43,6 +43,7 @@ const TERMS: [Term; 14] = [
     ("published_total", "Events given a number.", |terms| terms.published),
     ("own_total", "Of the published events, those that no record stands behind.", |terms| terms.own),
     ("fold_events_total", "Events that tell how often others were repeated.", |terms| terms.totals),
+    ("lost_total", "Records that a run which was killed had taken and not dealt with.", |terms| terms.lost),
 ];
 
 /// The page.

@@ -22,7 +22,8 @@ use crate::{
         btf::{self, Btf},
         choice::{Choice, Choices, Refused},
         findings::Findings,
-        load::{self, HookState, LoadOptions},
+        kernel::HookState,
+        load::{self, LoadOptions},
         plan::{NEVER_COVERED, REQUIRED},
     },
 };
@@ -64,7 +65,7 @@ impl Finding {
 }
 
 /// What was found, and what the plan on this kernel does not see.
-type Look = (Vec<Finding>, Vec<&'static str>);
+type Look = (Vec<Finding>, Vec<String>);
 
 /// Looks, prints, and fails when the sensor cannot do its job.
 ///
@@ -96,7 +97,7 @@ fn findings() -> Look {
     let privileged = privilege();
     let root = privileged.standing == Standing::Good;
     let mut findings = vec![kernel(), privileged, configuration()];
-    let mut not_covered = NEVER_COVERED.to_vec();
+    let mut not_covered = NEVER_COVERED.iter().map(|what| (*what).to_owned()).collect();
     let btf = Btf::read(Path::new(btf::VMLINUX));
     findings.push(types(&btf));
     match btf {
@@ -176,15 +177,15 @@ fn trial() -> Look {
     let begun = Instant::now();
     match load::load(&HooksConfig::default(), options) {
         Ok(kernel) => {
-            let mut findings: Vec<_> = kernel.hooks.iter().map(tried).collect();
-            let plan = kernel.plan;
+            let mut findings: Vec<_> = kernel.hooks.states.iter().map(tried).collect();
+            let plan = kernel.hooks.plan;
             let time = begun.elapsed().as_millis();
             findings.push(Finding::good(
                 "trial",
                 format!("the programs load and attach in {time} ms; plan: {plan}"),
             ));
-            findings.extend(kernel.fallback.map(no_trampolines));
-            (findings, kernel.not_covered)
+            findings.extend(kernel.hooks.fallback.map(no_trampolines));
+            (findings, kernel.hooks.not_covered)
         }
         Err(error) => {
             let mend = match error {
@@ -297,19 +298,19 @@ fn socket() -> Finding {
     }
 }
 
-fn print_json(findings: &[Finding], not_covered: &[&str]) -> io::Result<()> {
+fn print_json(findings: &[Finding], not_covered: &[String]) -> io::Result<()> {
     #[derive(Serialize)]
     struct Report<'a> {
         findings: &'a [Finding],
         #[serde(rename = "notCovered")]
-        not_covered: &'a [&'a str],
+        not_covered: &'a [String],
     }
     let mut out = io::stdout().lock();
     serde_json::to_writer_pretty(&mut out, &Report { findings, not_covered })?;
     writeln!(out)
 }
 
-fn print_text(findings: &[Finding], not_covered: &[&str]) -> io::Result<()> {
+fn print_text(findings: &[Finding], not_covered: &[String]) -> io::Result<()> {
     let mut out = io::stdout().lock();
     let colour = out.is_terminal() && std::env::var_os("NO_COLOR").is_none();
     for finding in findings {

@@ -41,11 +41,17 @@ use crate::{
     losses::Losses,
     policy::{InForce, Policy, PolicyError},
     sequence::Sequencer,
-    source::{Kernel, folds, load::KernelLog, reader, recording::Recorder},
+    source::{
+        Kernel, folds,
+        kernel::{Hooks, KernelLog},
+        reader::Reader,
+        recording::Recorder,
+    },
     spool::Spool,
     state::State,
     status::{PipelineStats, SensorStatus},
     stream::{Hub, Outgoing},
+    tally::Left,
 };
 use budget::Budget;
 use heartbeat::Heart;
@@ -110,12 +116,17 @@ impl Pipeline {
             folds,
             left_out,
             log,
-            hooks,
-            plan,
-            not_covered,
-            fallback: _,
+            tally,
+            hooks: Hooks { states, plan, not_covered, fallback: _ },
+            stays,
+            since_ns,
+            before,
+            left,
             login_programs,
         } = kernel;
+        // Of other programs, these counts know nothing.
+        let own = tally.begin(state.epoch).unwrap_or_default();
+        let (left, own) = left.map_or((own.clone(), own), |left| (left, Left::default()));
         let decoder = Decoder::new(&state.boot_id, Arc::clone(&redactor)).with_hooks(&config.hooks);
         let started = now();
         let status = Arc::new(SensorStatus {
@@ -124,12 +135,12 @@ impl Pipeline {
             started,
             plan,
             not_covered,
-            hooks,
+            hooks: states,
             record_all: policy.keeps_everything(),
             kernel: counters,
             skipped,
             policy: InForce::new(policy, started),
-            pipeline: PipelineStats::default(),
+            pipeline: PipelineStats::new(tally),
             spool: spool.clone(),
             sessions: Mutex::default(),
             refusals: OnceLock::new(),
@@ -141,20 +152,20 @@ impl Pipeline {
         let stop = Arc::new(AtomicBool::new(false));
         let (batches, received) = sync_channel(BATCHES);
         let fold_batches = batches.clone();
-        let (reader_stop, reader_status) = (Arc::clone(&stop), Arc::clone(&status));
+        let reader_stop = Arc::clone(&stop);
         let reader = thread::Builder::new().name("ring-reader".into()).spawn(move || {
             prefer_this_thread();
-            let in_flight = &reader_status.pipeline.in_flight;
-            let (mut process_ring, mut file_ring) = (process_ring, file_ring);
-            let mut read =
-                || reader::read(&mut process_ring, &mut file_ring, &reader_stop, &batches, in_flight);
-            read();
+            let mut reader = Reader { process_ring, file_ring, tally, stays };
+            if !before.is_empty() && batches.send(before).is_err() {
+                return;
+            }
+            reader.read(&reader_stop, &batches);
             // What they record while they are being detached is read as well.
             drop(programs);
             let _ = membarrier(MembarrierCommand::Global);
-            read();
+            reader.read(&reader_stop, &batches);
         })?;
-        let counter = folds::start(folds, Arc::clone(&stop), fold_batches)?;
+        let counter = folds::start(folds, Arc::clone(&stop), stays, fold_batches)?;
         let log_stop = Arc::clone(&stop);
         let logger = thread::Builder::new().name("kernel-log".into()).spawn(move || relay(log, &log_stop))?;
         let exec_events = config.hooks.exec;
@@ -179,7 +190,9 @@ impl Pipeline {
                 login_programs,
                 left_out,
                 sequencer: Sequencer::default(),
-                losses: Losses::default(),
+                losses: Losses::after(tally.told()),
+                tally,
+                since_ns,
                 budget,
                 heart: Heart::new(worker_status.alive.interval),
                 told: Told { not_covered: 0, at: Instant::now() },
@@ -191,7 +204,7 @@ impl Pipeline {
                 hub,
                 recorder,
             }
-            .run(unclean, &received);
+            .run(unclean, &left, &own, &received);
             if let Some(spool) = spool {
                 spool.close();
             }
@@ -209,6 +222,7 @@ impl Pipeline {
                 tracing::error!("a pipeline thread ended early; please report this");
             }
         }
+        self.status.pipeline.tally.end();
     }
 }
 

@@ -9,7 +9,7 @@ use std::{
     time::{Duration, Instant},
 };
 
-use activity_proto::v1::{Event, EventType, Gap, Lane, event::Payload};
+use activity_proto::v1::{Event, EventType, Gap, Lane, Position, event::Payload};
 use sensor_types::process::Fork;
 
 use super::{LOOK, budget::Budget, heartbeat::Heart, now};
@@ -21,9 +21,15 @@ use crate::{
     losses::{self, Losses, Shed},
     policy::{Policy, Verdict},
     sequence::{Sequencer, lane_of},
-    source::{LoginProgramMap, batch::Batch, left_out::LeftOut, recording::Recorder},
+    source::{
+        LoginProgramMap,
+        batch::{Batch, BatchOrigin, time_of},
+        left_out::LeftOut,
+        recording::Recorder,
+    },
     status::SensorStatus,
     stream::{Hub, Outgoing},
+    tally::{Left, Tally},
 };
 
 /// Events encoded and handed on at once.
@@ -44,6 +50,9 @@ pub struct Worker {
     pub left_out: LeftOut,
     pub sequencer: Sequencer,
     pub losses: Losses,
+    pub tally: Tally,
+    /// Records of the rings that are older were told by the programs before.
+    pub since_ns: u64,
     pub budget: Budget,
     pub heart: Heart,
     pub told: Told,
@@ -66,14 +75,18 @@ pub struct Told {
 
 impl Worker {
     /// Works until there are no more batches. Tells first which runs before did not end
-    /// in order.
-    pub fn run(mut self, unclean: Vec<Gap>, batches: &Receiver<Batch>) {
+    /// in order, and what the last of them had in its hands; `own` of it is missing in
+    /// these counts.
+    pub fn run(mut self, unclean: Vec<Gap>, left: &Left, own: &Left, batches: &Receiver<Batch>) {
+        // Before anything of this run is in the spool.
+        let gaps = losses::left_behind(unclean, left, &self.spooled());
         self.send_status();
-        for gap in unclean {
+        for gap in gaps {
             let lane = gap.lane();
             self.send_own(Payload::Gap(gap), lane);
         }
         self.publish();
+        self.tally.settle(own);
         let mut looked = Instant::now();
         loop {
             self.change_policy();
@@ -102,6 +115,12 @@ impl Worker {
         self.publish();
         self.hub.close();
         self.logins.stop();
+    }
+
+    /// The last of each lane that is in the spool.
+    fn spooled(&self) -> Vec<Position> {
+        let lanes = self.status.spool.as_ref().map(|spool| spool.status().lanes).unwrap_or_default();
+        lanes.into_iter().filter_map(|lane| lane.last).collect()
     }
 
     /// Between batches, so that an event is judged by one policy as a whole.
@@ -166,25 +185,38 @@ impl Worker {
         let wall_offset = clock::wall_offset_ns();
         let is_spent = self.budget.is_spent();
         for record in batch.iter() {
-            if is_spent && self.shed(record) {
-                continue;
+            match batch.origin {
+                // The programs before these have told it.
+                BatchOrigin::Rings if time_of(record) < self.since_ns => {
+                    self.tally.internal.add(losses::type_of(record));
+                    continue;
+                }
+                // These programs have not counted it.
+                BatchOrigin::Before => self.tally.own.add(losses::type_of(record)),
+                BatchOrigin::Rings | BatchOrigin::Folds => {}
             }
-            match self.decoder.decode(record, wall_offset) {
-                Ok(Decoded::Fork(fork)) => self.fork(&fork),
-                Ok(Decoded::Level(level)) => {
-                    self.enricher.led_to(level);
-                    self.status.pipeline.internal.add(EventType::Unspecified);
-                }
-                Ok(Decoded::Event(event)) => self.event(*event, record),
-                Err(error) => {
-                    self.losses.rejected(record);
-                    self.status.pipeline.rejected.add(losses::type_of(record));
-                    tracing::debug!(%error, "a record was rejected");
-                }
+            if !(is_spent && self.shed(record)) {
+                self.record(record, wall_offset);
+            }
+            if batch.origin == BatchOrigin::Folds {
+                self.tally.done_with(losses::repeated_in(record));
             }
         }
-        if batch.of_rings {
-            self.status.pipeline.in_flight.fetch_sub(batch.len() as u64, Ordering::Relaxed);
+    }
+
+    fn record(&mut self, record: &[u8], wall_offset: u64) {
+        match self.decoder.decode(record, wall_offset) {
+            Ok(Decoded::Fork(fork)) => self.fork(&fork),
+            Ok(Decoded::Level(level)) => {
+                self.enricher.led_to(level);
+                self.tally.internal.add(EventType::Unspecified);
+            }
+            Ok(Decoded::Event(event)) => self.event(*event, record),
+            Err(error) => {
+                self.losses.rejected(record);
+                self.tally.rejected.add(losses::type_of(record));
+                tracing::debug!(%error, "a record was rejected");
+            }
         }
     }
 
@@ -192,7 +224,7 @@ impl Worker {
     fn shed(&mut self, record: &[u8]) -> bool {
         match self.losses.shed(record) {
             None => return false,
-            Some(Shed::Act) => self.status.pipeline.shed.add(losses::type_of(record)),
+            Some(Shed::Act) => self.tally.shed.add(losses::type_of(record)),
             // No record of its own stands behind it.
             Some(Shed::Total) => {}
         }
@@ -201,18 +233,17 @@ impl Worker {
 
     fn fork(&mut self, fork: &Fork) {
         self.enricher.forked(fork);
-        self.status.pipeline.internal.add(EventType::Unspecified);
+        self.tally.internal.add(EventType::Unspecified);
     }
 
     fn event(&mut self, mut event: Event, record: &[u8]) {
-        let stats = &self.status.pipeline;
         if self.enricher.enrich(&mut event) == Enriched::Repeated {
-            stats.internal.add(event.event_type());
+            self.tally.internal.add(event.event_type());
             return;
         }
         let event_type = event.event_type();
         if event.count.is_some() {
-            stats.totals.add(event_type);
+            self.tally.totals.add(event_type);
         }
         let unwanted = !self.exec_events && matches!(event_type, EventType::Exec | EventType::Exit);
         let verdict = if unwanted { Verdict::LeaveOut } else { self.judge(&event) };
@@ -220,7 +251,7 @@ impl Worker {
             Verdict::Keep => {}
             Verdict::KeepOneIn(many) => event.sampled = Some(many.get()),
             Verdict::LeaveOut => {
-                self.status.pipeline.filtered.add(event_type);
+                self.tally.filtered.add(event_type);
                 self.leave_out_in_kernel(&event, record);
                 return;
             }
@@ -264,11 +295,17 @@ impl Worker {
 
     fn report_losses(&mut self) {
         let Ok(counters) = self.status.kernel.read() else { return };
-        for mut gap in self.losses.since_last_time(&counters) {
-            let lane = gap.lane();
-            let next = self.sequencer.last(lane) + 1;
-            (gap.from_sequence, gap.to_sequence) = (next, next - 1);
-            self.send_own(Payload::Gap(gap), lane);
+        let gaps = self.losses.since_last_time(&counters);
+        if !gaps.is_empty() {
+            for mut gap in gaps {
+                let lane = gap.lane();
+                let next = self.sequencer.last(lane) + 1;
+                (gap.from_sequence, gap.to_sequence) = (next, next - 1);
+                self.send_own(Payload::Gap(gap), lane);
+            }
+            // Killed before this, they are told rather once more than not at all.
+            self.publish();
+            self.tally.have_told(self.losses.seen());
         }
         // What goes around the hooks has no event that could be missing; the
         // status says how often it happened.
@@ -285,7 +322,7 @@ impl Worker {
     }
 
     fn count_own(&self, event_type: EventType) {
-        self.status.pipeline.own.add(event_type);
+        self.tally.own.add(event_type);
     }
 
     /// An event of the sensor itself.
@@ -309,8 +346,11 @@ impl Worker {
         {
             count.fetch_add(1, Ordering::Relaxed);
         }
-        self.status.pipeline.published.add(event.event_type());
+        let event_type = event.event_type();
         self.sequencer.number(&mut event, lane);
+        // Killed between the two, it is told rather once more than not at all.
+        self.tally.numbered(lane, self.sequencer.last(lane));
+        self.tally.published.add(event_type);
         self.outgoing.push(&event);
         if self.outgoing.len() >= PUBLISH {
             self.publish();
@@ -322,8 +362,6 @@ impl Worker {
         let stats = &self.status.pipeline;
         stats.processes.store(self.enricher.processes() as u64, Ordering::Relaxed);
         stats.redacted.store(self.redactor.replaced(), Ordering::Relaxed);
-        stats.process_sequence.store(self.sequencer.last(Lane::Process), Ordering::Relaxed);
-        stats.file_sequence.store(self.sequencer.last(Lane::File), Ordering::Relaxed);
         self.outgoing.publish();
     }
 }

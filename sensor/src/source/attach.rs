@@ -6,7 +6,7 @@ use anyhow::Context as _;
 use aya::{
     Ebpf,
     maps::{HashMap, ProgramArray},
-    programs::{BtfTracePoint, FEntry, FExit, Program, ProgramError},
+    programs::{BtfTracePoint, FEntry, FExit, Program, ProgramError, links::FdLink},
 };
 use sensor_types::{
     act::Act,
@@ -16,7 +16,8 @@ use sensor_types::{
 
 use super::{
     choice::{Choice, Choices, Refused, is_trampoline},
-    load::{HookState, LoadError, chain, is_permission},
+    kernel::HookState,
+    load::{LoadError, chain, is_permission},
     plan::{Hook, How, SYS_EXIT, WAYS},
 };
 
@@ -33,6 +34,8 @@ pub struct Attacher<'a> {
     types: &'a aya::Btf,
     /// What became of each program that was tried.
     tried: BTreeMap<&'static str, Result<(), String>>,
+    /// What keeps programs attached, by their names.
+    pub links: Vec<(&'static str, FdLink)>,
 }
 
 /// Why a program is not attached.
@@ -46,7 +49,7 @@ enum Failed {
 impl<'a> Attacher<'a> {
     /// Nothing attached yet.
     pub fn new(ebpf: &'a mut Ebpf, types: &'a aya::Btf) -> Self {
-        Self { ebpf, types, tried: BTreeMap::new() }
+        Self { ebpf, types, tried: BTreeMap::new(), links: Vec::new() }
     }
 
     /// Attaches the hooks of each choice. What the kernel refuses of the
@@ -161,45 +164,44 @@ impl<'a> Attacher<'a> {
 
     fn put(&mut self, hook: &'static Hook, place: &'static str) -> Result<(), Failed> {
         let types = self.types;
+        macro_rules! attached {
+            ($kind:ty) => {{
+                let program: &mut $kind = program(self.ebpf, hook.program).map_err(Failed::Other)?;
+                let attached = program.load(place, types).and_then(|()| program.attach());
+                attached.and_then(|link| program.take_link(link)).map(FdLink::from)
+            }};
+        }
         let done = match hook.how {
-            How::Tracepoint => {
-                let program: &mut BtfTracePoint = program(self.ebpf, hook.program).map_err(Failed::Other)?;
-                program.load(place, types).and_then(|()| program.attach().map(drop))
-            }
-            How::Entry => {
-                let program: &mut FEntry = program(self.ebpf, hook.program).map_err(Failed::Other)?;
-                program.load(place, types).and_then(|()| program.attach().map(drop))
-            }
-            How::Return => {
-                let program: &mut FExit = program(self.ebpf, hook.program).map_err(Failed::Other)?;
-                program.load(place, types).and_then(|()| program.attach().map(drop))
-            }
+            How::Tracepoint => attached!(BtfTracePoint),
+            How::Entry => attached!(FEntry),
+            How::Return => attached!(FExit),
         };
+        let done = done.map(|link| self.links.push((hook.program, link)));
         done.map_err(|error| match is_permission(&error) {
             true => Failed::NotPermitted,
             false => Failed::Other(refusal(hook.program, &error)),
         })
     }
+}
 
-    /// Tells the programs which kernel objects are the sensor's own, so that
-    /// they know when somebody touches them: all that this process has open.
-    ///
-    /// # Errors
-    /// When the kernel refuses.
-    pub fn remember_ours(&mut self) -> anyhow::Result<()> {
-        for (_, program) in self.ebpf.programs() {
-            // One that was not loaded has no information.
-            let Ok(info) = program.info() else { continue };
-            let instructions = info.verified_instruction_count();
-            tracing::debug!(program = info.name_as_str(), instructions, "verified");
-        }
-        let map = self.ebpf.map_mut("OURS").context("the object has no map OURS")?;
-        let mut map: HashMap<_, u64, u32> = HashMap::try_from(map)?;
-        for (kind, id) in own_objects().context("/proc/self/fdinfo, which lists the sensor's own objects")? {
-            map.insert(u64::from(kind) << 32 | u64::from(id), 1, 0)?;
-        }
-        Ok(())
+/// Tells the programs which kernel objects are the sensor's own, so that
+/// they know when somebody touches them: all that this process has open.
+///
+/// # Errors
+/// When the kernel refuses.
+pub fn remember_ours(object: &mut Ebpf) -> anyhow::Result<()> {
+    for (_, program) in object.programs() {
+        // One that was not loaded has no information.
+        let Ok(info) = program.info() else { continue };
+        let instructions = info.verified_instruction_count();
+        tracing::debug!(program = info.name_as_str(), instructions, "verified");
     }
+    let map = object.map_mut("OURS").context("the object has no map OURS")?;
+    let mut map: HashMap<_, u64, u32> = HashMap::try_from(map)?;
+    for (kind, id) in own_objects().context("/proc/self/fdinfo, which lists the sensor's own objects")? {
+        map.insert(u64::from(kind) << 32 | u64::from(id), 1, 0)?;
+    }
+    Ok(())
 }
 
 /// Kinds and ids of the programs, maps and links that this process has open.
@@ -226,7 +228,7 @@ fn object_in(line: &str) -> Option<(u32, u32)> {
 }
 
 fn state(act: Act, how: How, place: &str, obstacle: Option<String>) -> HookState {
-    HookState { act, attached_to: place.to_owned(), how: how.name(), obstacle }
+    HookState { act, attached_to: place.to_owned(), how: how.name().to_owned(), obstacle }
 }
 
 fn program<'a, P>(ebpf: &'a mut Ebpf, name: &str) -> Result<&'a mut P, String>

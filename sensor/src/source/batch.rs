@@ -11,18 +11,40 @@ use zerocopy::FromBytes as _;
 pub struct Batch {
     bytes: Vec<u8>,
     records: Vec<(u64, Range<usize>)>,
-    /// They were taken from the rings, so that the kernel counted each of them.
-    pub of_rings: bool,
+    /// Where they come from.
+    pub origin: BatchOrigin,
+}
+
+/// Where records come from.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum BatchOrigin {
+    /// The rings: the kernel counted each of them.
+    #[default]
+    Rings,
+    /// Opens that were counted together.
+    Folds,
+    /// The rings of programs that were there before these.
+    Before,
+}
+
+/// When the act of a record was, in nanoseconds since the boot; 0 of one too short to
+/// say.
+pub fn time_of(record: &[u8]) -> u64 {
+    Header::read_from_prefix(record).map_or(0, |(header, _)| header.boottime_ns)
 }
 
 impl Batch {
+    /// An empty one of records from there.
+    pub fn from(origin: BatchOrigin) -> Self {
+        Self { origin, ..Self::default() }
+    }
+
     /// Copies a record in. One that is too short to have a time goes first; the
     /// decoder will reject and count it.
     pub fn push(&mut self, record: &[u8]) {
         let start = self.bytes.len();
         self.bytes.extend_from_slice(record);
-        let time = Header::read_from_prefix(record).map_or(0, |(header, _)| header.boottime_ns);
-        self.records.push((time, start..self.bytes.len()));
+        self.records.push((time_of(record), start..self.bytes.len()));
     }
 
     /// Puts the records in the order of their time. Those of one thread keep

@@ -108,7 +108,6 @@ impl Findings {
             Form { parameters: number(parameters.len()), dentry: dentry.map_or(MISSING, number) }
         };
         Settings {
-            own_pid: std::process::id(),
             exit_says_group_dead: (exit >= 2).into(),
             io_uring_operation: self.io_uring_operation(),
             patient: (release() >= PATIENT_SINCE).into(),

@@ -21,7 +21,8 @@ use rustix::thread::{MembarrierCommand, membarrier};
 use sensor_types::file::{FIRST_MAP, FoldKey, Folded, SECOND_MAP};
 use zerocopy::{IntoBytes as _, transmute};
 
-use super::batch::Batch;
+use super::batch::{Batch, BatchOrigin};
+use crate::tally::Tally;
 
 /// How long opens are counted together.
 const WINDOW: Duration = Duration::from_secs(1);
@@ -37,21 +38,35 @@ pub struct Folds {
     first: Map,
     second: Map,
     now: u32,
+    tally: Tally,
 }
 
 impl Folds {
-    /// Takes over the maps. Until [`Self::take`] is called for the first time
-    /// nothing is counted in them.
-    pub fn new(turn: Array<MapData, u32>, first: Map, second: Map) -> Self {
-        Self { turn, first, second, now: OFF }
+    /// Takes over the maps, and what is counted in them by whose turn it is; in new ones
+    /// that is nothing until [`Self::take`] is called for the first time.
+    pub fn new(turn: Array<MapData, u32>, first: Map, second: Map, tally: Tally) -> Self {
+        let now = turn.get(&0, 0).unwrap_or(OFF);
+        Self { turn, first, second, now, tally }
+    }
+
+    /// Takes all that was counted, after the programs are gone.
+    ///
+    /// # Errors
+    /// When the kernel refuses.
+    pub fn rest(mut self, batch: &mut Batch) -> anyhow::Result<()> {
+        self.empty(FIRST_MAP, batch)?;
+        self.empty(SECOND_MAP, batch)
     }
 
     /// Takes what was counted, once in a while and once more at the end, until told
-    /// to stop.
-    pub fn run(mut self, stop: &AtomicBool, batches: &SyncSender<Batch>) {
+    /// to stop. With `stays`, somebody goes on where this ends.
+    pub fn run(mut self, stop: &AtomicBool, stays: bool, batches: &SyncSender<Batch>) {
         loop {
             let stopping = stop.load(Ordering::Acquire);
-            let mut batch = Batch::default();
+            if stopping && stays {
+                return;
+            }
+            let mut batch = Batch::from(BatchOrigin::Folds);
             if let Err(error) = self.take(if stopping { OFF } else { self.other() }, &mut batch) {
                 tracing::info!(%error, "opens that repeat are not counted together");
                 return;
@@ -71,11 +86,7 @@ impl Folds {
     /// counted before.
     fn take(&mut self, next: u32, batch: &mut Batch) -> anyhow::Result<()> {
         let last = std::mem::replace(&mut self.now, next);
-        let map = match last {
-            FIRST_MAP => Some(&mut self.first),
-            SECOND_MAP => Some(&mut self.second),
-            _ => None,
-        };
+        let map = self.map(last);
         // An idle machine is left alone.
         if next != OFF && map.as_ref().is_some_and(|map| map.keys().next().is_none()) {
             self.now = last;
@@ -86,12 +97,28 @@ impl Folds {
             membarrier(MembarrierCommand::Global)?;
         }
         self.turn.set(0, next, 0)?;
-        let Some(map) = map else { return Ok(()) };
+        if last == OFF {
+            return Ok(());
+        }
         membarrier(MembarrierCommand::Global)?;
+        self.empty(last, batch)
+    }
+
+    fn map(&mut self, turn: u32) -> Option<&mut Map> {
+        match turn {
+            FIRST_MAP => Some(&mut self.first),
+            SECOND_MAP => Some(&mut self.second),
+            _ => None,
+        }
+    }
+
+    fn empty(&mut self, turn: u32, batch: &mut Batch) -> anyhow::Result<()> {
+        let tally = self.tally;
+        let Some(map) = self.map(turn) else { return Ok(()) };
         let keys: Vec<_> = map.keys().collect::<Result<_, _>>()?;
         for key in keys {
             let folded: Folded = transmute!(map.get(&key, 0)?);
-            tell(&folded, batch);
+            tally.repeats_taken.fetch_add(tell(&folded, batch), Ordering::Relaxed);
             map.remove(&key)?;
         }
         batch.sort();
@@ -100,16 +127,17 @@ impl Folds {
 }
 
 /// Puts the record of repetitions into a batch, where there were any: that of the
-/// first, with the time of the last.
-fn tell(folded: &Folded, batch: &mut Batch) {
+/// first, with the time of the last. How many those are.
+fn tell(folded: &Folded, batch: &mut Batch) -> u64 {
     if folded.count == 0 {
-        return;
+        return 0;
     }
     let mut open = folded.open;
     open.header.boottime_ns = folded.last_ns;
     open.repeated = u32::try_from(folded.count).unwrap_or(u32::MAX);
     let text = folded.text.get(..open.path.length as usize).unwrap_or_default();
     batch.push(&[open.as_bytes(), text].concat());
+    open.repeated.into()
 }
 
 /// Starts taking on a thread of its own.
@@ -119,9 +147,10 @@ fn tell(folded: &Folded, batch: &mut Batch) {
 pub fn start(
     folds: Folds,
     stop: Arc<AtomicBool>,
+    stays: bool,
     batches: SyncSender<Batch>,
 ) -> std::io::Result<thread::JoinHandle<()>> {
-    thread::Builder::new().name("folds".into()).spawn(move || folds.run(&stop, &batches))
+    thread::Builder::new().name("folds".into()).spawn(move || folds.run(&stop, stays, &batches))
 }
 
 #[cfg(test)]

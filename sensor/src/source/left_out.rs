@@ -74,6 +74,18 @@ impl LeftOut {
         Self { maps, policy: 1, counted, came: HashMap::new(), hasher: RandomState::new() }
     }
 
+    /// Takes over maps that have verdicts of a policy that is no more, and empties them.
+    ///
+    /// # Errors
+    /// When the kernel refuses.
+    pub fn after_another(maps: Maps) -> anyhow::Result<Self> {
+        let mut left_out = Self::new(maps);
+        left_out.forget()?;
+        empty(&mut left_out.maps.files)?;
+        empty(&mut left_out.maps.processes)?;
+        Ok(left_out)
+    }
+
     /// Which verdicts about this record are worth asking for: of what came before.
     pub fn came_before(&mut self, record: &[u8]) -> Option<Came> {
         let open = open_of(record)?;
@@ -186,6 +198,13 @@ impl LeftOut {
     fn process(&self, open: &Open) -> LeftOutProcess {
         LeftOutProcess { actor: actor(open), policy: self.policy, reserved: 0 }
     }
+}
+
+fn empty<Key: aya::Pod>(map: &mut Map<Key>) -> Result<(), MapError> {
+    let keys: Vec<Key> = map.keys().collect::<Result<_, _>>()?;
+    // One that was pushed out meanwhile is gone as well.
+    keys.iter().for_each(|key| drop(map.remove(key)));
+    Ok(())
 }
 
 /// As the programs see who opens.

@@ -2,10 +2,7 @@
 
 use std::{io, path::Path, sync::LazyLock};
 
-use aya::{
-    Ebpf, EbpfLoader, Endianness,
-    maps::{Array, HashMap, MapData, PerCpuArray, RingBuf},
-};
+use aya::{Ebpf, EbpfLoader, Endianness, maps::HashMap, programs::links::FdLink};
 use aya_log::{EbpfLogger, Level};
 use rustix::io::Errno;
 use sensor_types::{act::Act, policy::Settings};
@@ -13,18 +10,17 @@ use thiserror::Error;
 use zerocopy::IntoBytes as _;
 
 use super::{
-    attach::Attacher,
+    attach::{Attacher, remember_ours},
     btf::{self, Btf, BtfError},
     choice::{Choice, Choices, Refused},
-    counters::KernelCounters,
     findings::Findings,
-    folds::Folds,
-    left_out::{self, LeftOut},
+    kernel::{HookState, Hooks, Kernel, Programs, claim},
+    pins::PinError,
     plan::WAYS,
-    sessions::{self, LoginProgramMap},
+    sessions,
     skipped::Skipped,
 };
-use crate::{cli::Plan, config::HooksConfig};
+use crate::{cli::Plan, config::HooksConfig, tally::Tally};
 
 /// The kernel programs, as the build script made them.
 pub static OBJECT: &[u8] = aya::include_bytes_aligned!(env!("SENSOR_EBPF_OBJECT"));
@@ -40,6 +36,9 @@ pub enum LoadError {
         "loading programs into the kernel is not permitted; run as root, or with CAP_BPF and CAP_PERFMON"
     )]
     NotPermitted,
+    /// The programs cannot be kept there for the next run.
+    #[error(transparent)]
+    Pin(#[from] PinError),
     /// The object does not load.
     #[error("the kernel refused the programs ({0}); run `activity-sensor doctor` to see what it lacks")]
     Refused(String),
@@ -53,58 +52,6 @@ pub enum LoadError {
         /// Why not.
         reason: String,
     },
-}
-
-/// What became of a hook.
-#[derive(Clone, Debug)]
-pub struct HookState {
-    /// What it records.
-    pub act: Act,
-    /// The tracepoint or function.
-    pub attached_to: String,
-    /// `tracepoint`, `fentry` or `fexit`.
-    pub how: &'static str,
-    /// Why it is not live; `None` when it is.
-    pub obstacle: Option<String>,
-}
-
-/// What the kernel programs log, which is rare.
-pub type KernelLog = EbpfLogger<&'static dyn log::Log>;
-
-/// Keeps programs and links alive. Dropping it takes them out of the kernel,
-/// and so does the end of the process, whatever ends it.
-pub struct Programs {
-    _ebpf: Ebpf,
-}
-
-/// The programs at work and what they give.
-pub struct Kernel {
-    /// The programs.
-    pub programs: Programs,
-    /// Process, credential and network records.
-    pub process_ring: RingBuf<MapData>,
-    /// File records.
-    pub file_ring: RingBuf<MapData>,
-    /// What the programs count.
-    pub counters: KernelCounters,
-    /// How often they were passed over.
-    pub skipped: Skipped,
-    /// What they count together.
-    pub folds: Folds,
-    /// What they leave out by themselves.
-    pub left_out: LeftOut,
-    /// The programs that begin sessions.
-    pub login_programs: LoginProgramMap,
-    /// What the programs log.
-    pub log: KernelLog,
-    /// Every hook and whether it is live.
-    pub hooks: Vec<HookState>,
-    /// `tracepoint`, `trampoline` or `mixed`.
-    pub plan: &'static str,
-    /// Ways around the plan that its hooks cannot see.
-    pub not_covered: Vec<&'static str>,
-    /// Why trampolines are not used, where the plan would have had them.
-    pub fallback: Option<String>,
 }
 
 /// How to load.
@@ -121,15 +68,34 @@ pub struct LoadOptions {
     pub plan: Plan,
 }
 
-/// Loads and attaches all hooks the configuration wants.
-///
-/// A trampoline that the kernel refuses is found out by trying; then all is
-/// begun anew with its act told by tracepoints.
+/// Loads and attaches all hooks the configuration wants, for as long as this process
+/// lives.
 ///
 /// # Errors
 /// When the kernel does not allow it, or an act that the sensor should not do
 /// without cannot be recorded and `allow_degraded` is not set.
 pub fn load(config: &HooksConfig, options: LoadOptions) -> Result<Kernel, LoadError> {
+    attach(config, options)?.into_kernel(Tally::default())
+}
+
+/// Programs that are attached.
+pub struct Loaded {
+    /// What was loaded.
+    pub object: Ebpf,
+    /// What keeps the programs attached, by their names.
+    pub links: Vec<(&'static str, FdLink)>,
+    /// What came of it.
+    pub hooks: Hooks,
+}
+
+/// Loads and attaches.
+///
+/// A trampoline that the kernel refuses is found out by trying; then all is
+/// begun anew with its act told by tracepoints.
+///
+/// # Errors
+/// As [`load`].
+pub fn attach(config: &HooksConfig, options: LoadOptions) -> Result<Loaded, LoadError> {
     let btf = Btf::read(Path::new(btf::VMLINUX))?;
     let findings = Findings::of(&btf);
     let types = names(btf)?;
@@ -143,12 +109,32 @@ pub fn load(config: &HooksConfig, options: LoadOptions) -> Result<Kernel, LoadEr
             None => Ok(()),
         };
         permit(&choices)?;
-        let kernel = attempt(config, options, &findings, choices, &types, &mut refused, permit)?;
-        if let Some(kernel) = kernel {
+        let loaded = attempt(config, options, &findings, choices, &types, &mut refused, permit)?;
+        if let Some(loaded) = loaded {
             drop(types);
             give_memory_back();
-            return Ok(kernel);
+            return Ok(loaded);
         }
+    }
+}
+
+impl Loaded {
+    /// What the pipeline needs of it.
+    ///
+    /// # Errors
+    /// When a map is missing.
+    pub fn into_kernel(self, tally: Tally) -> Result<Kernel, LoadError> {
+        let Self { mut object, links, hooks } = self;
+        remember_ours(&mut object).map_err(|error| LoadError::Refused(format!("{error:#}")))?;
+        let log = EbpfLogger::init(&mut object).map_err(|error| LoadError::Refused(chain(&error)))?;
+        let skipped = Skipped::of(&object);
+        let maps = &mut |name| {
+            object.take_map(name).ok_or_else(|| LoadError::Refused(format!("the object has no map {name}")))
+        };
+        let mut kernel = Kernel::assemble(maps, log, skipped, tally, hooks)?;
+        let links = links.into_iter().map(|(_, link)| link).collect();
+        kernel.programs = Programs::new(object, links);
+        Ok(kernel)
     }
 }
 
@@ -170,7 +156,7 @@ fn attempt(
     types: &aya::Btf,
     refused: &mut Refused,
     permit: impl Fn(&Choices) -> Result<(), LoadError>,
-) -> Result<Option<Kernel>, LoadError> {
+) -> Result<Option<Loaded>, LoadError> {
     let before = refused.len();
     let mut ebpf = open(config, options, findings, &choices, types)?;
     let mut attacher = Attacher::new(&mut ebpf, types);
@@ -185,30 +171,16 @@ fn attempt(
         return Ok(None);
     }
     attacher.attach_calls(&mut choices, &mut states)?;
-    attacher.remember_ours().map_err(|error| LoadError::Refused(error.to_string()))?;
     permit(&choices)?;
     states.extend(switched_off(&choices.0));
-    Ok(Some(Kernel {
-        process_ring: take_ring(&mut ebpf, "PROCESS_RING")?,
-        file_ring: take_ring(&mut ebpf, "FILE_RING")?,
-        counters: KernelCounters::new(
-            PerCpuArray::try_from(take(&mut ebpf, "COUNTERS")?)
-                .map_err(|error| LoadError::Refused(chain(&error)))?,
-        ),
-        login_programs: LoginProgramMap::new(
-            HashMap::try_from(take(&mut ebpf, "LOGIN_PROGRAMS")?)
-                .map_err(|error| LoadError::Refused(chain(&error)))?,
-        ),
-        log: EbpfLogger::init(&mut ebpf).map_err(|error| LoadError::Refused(chain(&error)))?,
-        skipped: Skipped::of(&ebpf),
-        folds: take_folds(&mut ebpf)?,
-        left_out: take_left_out(&mut ebpf)?,
-        programs: Programs { _ebpf: ebpf },
-        hooks: states,
-        plan: choices.plan(),
-        not_covered: choices.not_covered(),
+    let links = attacher.links;
+    let hooks = Hooks {
+        states,
+        plan: choices.plan().to_owned(),
+        not_covered: choices.not_covered().into_iter().map(str::to_owned).collect(),
         fallback: choices.0.into_iter().find_map(|choice| choice.fallback),
-    }))
+    };
+    Ok(Some(Loaded { object: ebpf, links, hooks }))
 }
 
 /// Hands the object to the kernel as far as its maps; programs follow one by one.
@@ -240,6 +212,11 @@ fn open(
         .map_max_entries("FILE_RING", config.file_ring_bytes)
         .load(OBJECT)
         .map_err(refused_object)
+        .and_then(|mut object| {
+            let own = object.map_mut("OWN");
+            claim(own.ok_or_else(|| LoadError::Refused("the object has no map OWN".into()))?)?;
+            Ok(object)
+        })
 }
 
 fn seed_sessions(ebpf: &mut Ebpf) -> Result<(), LoadError> {
@@ -258,7 +235,7 @@ fn switched_off(choices: &[Choice]) -> impl Iterator<Item = HookState> {
     let state = |way: &super::plan::Way| HookState {
         act: way.act,
         attached_to: String::new(),
-        how: "",
+        how: String::new(),
         obstacle: Some(SWITCHED_OFF.to_owned()),
     };
     missing.map(state).collect::<Vec<_>>().into_iter()
@@ -276,38 +253,6 @@ fn give_memory_back() {
 
 /// Why an act that the configuration does not want is not recorded.
 pub const SWITCHED_OFF: &str = "switched off in the configuration";
-
-fn take_folds(ebpf: &mut Ebpf) -> Result<Folds, LoadError> {
-    let mut map = |name| take(ebpf, name);
-    let (turn, first, second) = (map("FOLD_TURN")?, map("FOLDED")?, map("FOLDED_TOO")?);
-    let refused = |error| LoadError::Refused(chain(&error));
-    Ok(Folds::new(
-        Array::try_from(turn).map_err(refused)?,
-        HashMap::try_from(first).map_err(refused)?,
-        HashMap::try_from(second).map_err(refused)?,
-    ))
-}
-
-fn take_left_out(ebpf: &mut Ebpf) -> Result<LeftOut, LoadError> {
-    let mut map = |name| take(ebpf, name);
-    let (files, processes) = (map("LEFT_OUT_FILES")?, map("LEFT_OUT_PROCESSES")?);
-    let (now, counts) = (map("LEFT_OUT_NOW")?, map("LEFT_OUT_BY")?);
-    let refused = |error| LoadError::Refused(chain(&error));
-    Ok(LeftOut::new(left_out::Maps {
-        files: HashMap::try_from(files).map_err(refused)?,
-        processes: HashMap::try_from(processes).map_err(refused)?,
-        now: Array::try_from(now).map_err(refused)?,
-        counts: PerCpuArray::try_from(counts).map_err(refused)?,
-    }))
-}
-
-fn take(ebpf: &mut Ebpf, name: &'static str) -> Result<aya::maps::Map, LoadError> {
-    ebpf.take_map(name).ok_or_else(|| LoadError::Refused(format!("the object has no map {name}")))
-}
-
-fn take_ring(ebpf: &mut Ebpf, name: &'static str) -> Result<RingBuf<MapData>, LoadError> {
-    RingBuf::try_from(take(ebpf, name)?).map_err(|error| LoadError::Refused(chain(&error)))
-}
 
 fn refused_object(error: aya::EbpfError) -> LoadError {
     if is_permission(&error) { LoadError::NotPermitted } else { LoadError::Refused(chain(&error)) }

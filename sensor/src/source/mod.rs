@@ -8,13 +8,16 @@ pub mod choice;
 pub mod counters;
 pub mod findings;
 pub mod folds;
+pub mod kernel;
 pub mod left_out;
 pub mod load;
+pub mod pins;
 pub mod plan;
 pub mod reader;
 pub mod recording;
 mod sessions;
 pub mod skipped;
 
-pub use load::{Kernel, LoadError};
+pub use kernel::Kernel;
+pub use load::LoadError;
 pub use sessions::LoginProgramMap;

@@ -12,8 +12,7 @@
 
 use std::{
     sync::{
-        Arc,
-        atomic::{AtomicBool, AtomicU64, Ordering},
+        atomic::{AtomicBool, Ordering},
         mpsc::SyncSender,
     },
     thread,
@@ -23,7 +22,7 @@ use std::{
 use aya::maps::{MapData, RingBuf};
 
 use super::batch::Batch;
-use crate::clock;
+use crate::{clock, losses, tally::Tally};
 
 /// Most records taken from one ring in one round.
 const ROUND: usize = 2048;
@@ -31,60 +30,70 @@ const ROUND: usize = 2048;
 /// record on an idle machine waits at most.
 const WAIT: (Duration, Duration) = (Duration::from_millis(1), Duration::from_millis(16));
 
-/// Reads until told to stop and nothing is left, or until nobody takes the batches any more. When
-/// the taker is slow, this waits, the rings fill and the kernel counts. What was
-/// taken is added to `in_flight`.
-pub fn read(
-    process_ring: &mut RingBuf<MapData>,
-    file_ring: &mut RingBuf<MapData>,
-    stop: &Arc<AtomicBool>,
-    batches: &SyncSender<Batch>,
-    in_flight: &AtomicU64,
-) {
-    let mut waiting = Batch::default();
-    let mut wait = WAIT.0;
-    loop {
-        let stopping = stop.load(Ordering::Acquire);
-        let now = clock::boottime_ns();
-        let mut batch = std::mem::take(&mut waiting);
-        let held_back = batch.len();
-        let full = take(file_ring, &mut batch);
-        take(process_ring, &mut batch);
-        in_flight.fetch_add((batch.len() - held_back) as u64, Ordering::Relaxed);
-        batch.sort();
-        let cut = if stopping {
-            u64::MAX
-        } else if full {
-            batch.last_time().map_or(now, |last| last.min(now))
-        } else {
-            now
-        };
-        waiting = batch.split_after(cut);
+/// The rings, and where what is taken from them is counted.
+pub struct Reader {
+    /// Process, credential and network records.
+    pub process_ring: RingBuf<MapData>,
+    /// File records.
+    pub file_ring: RingBuf<MapData>,
+    /// Counts what is taken.
+    pub tally: Tally,
+    /// Somebody reads on where this ends, so nothing has to be read out.
+    pub stays: bool,
+}
 
-        if batch.is_empty() {
-            if stopping {
-                return;
+impl Reader {
+    /// Reads until told to stop and nothing is left, or until nobody takes the batches
+    /// any more. When the taker is slow, this waits, the rings fill and the kernel counts.
+    pub fn read(&mut self, stop: &AtomicBool, batches: &SyncSender<Batch>) {
+        let mut waiting = Batch::default();
+        let mut wait = WAIT.0;
+        loop {
+            let stopping = stop.load(Ordering::Acquire);
+            let now = clock::boottime_ns();
+            let mut batch = std::mem::take(&mut waiting);
+            let mut full = false;
+            if !(stopping && self.stays) {
+                full = take(&mut self.file_ring, &self.tally, &mut batch);
+                take(&mut self.process_ring, &self.tally, &mut batch);
             }
-            thread::sleep(wait);
-            wait = (wait * 2).min(WAIT.1);
-        } else {
-            wait = WAIT.0;
-            let busy = batch.len() >= ROUND / 2;
-            batch.of_rings = true;
-            if batches.send(batch).is_err() {
-                return;
-            }
-            if !busy && !stopping {
-                thread::sleep(WAIT.0);
+            batch.sort();
+            let cut = if stopping {
+                u64::MAX
+            } else if full {
+                batch.last_time().map_or(now, |last| last.min(now))
+            } else {
+                now
+            };
+            waiting = batch.split_after(cut);
+
+            if batch.is_empty() {
+                if stopping {
+                    return;
+                }
+                thread::sleep(wait);
+                wait = (wait * 2).min(WAIT.1);
+            } else {
+                wait = WAIT.0;
+                let busy = batch.len() >= ROUND / 2;
+                if batches.send(batch).is_err() {
+                    return;
+                }
+                if !busy && !stopping {
+                    thread::sleep(WAIT.0);
+                }
             }
         }
     }
 }
 
 /// Copies out what is there; true when more may be left.
-fn take(ring: &mut RingBuf<MapData>, batch: &mut Batch) -> bool {
+fn take(ring: &mut RingBuf<MapData>, tally: &Tally, batch: &mut Batch) -> bool {
     for _ in 0..ROUND {
         let Some(record) = ring.next() else { return false };
+        // Before it leaves the ring: killed between the two, it is told rather once too
+        // often than not at all.
+        tally.taken.add(losses::type_of(&record));
         batch.push(&record);
     }
     true

@@ -5,32 +5,42 @@
 //! 5.12), but not whether there would have been a record: for system calls that
 //! nobody watches there is none. So the number is the most that may be missing.
 
-use std::{fs, os::fd::AsRawFd as _, path::PathBuf};
+use std::{
+    fs,
+    os::fd::{AsFd as _, AsRawFd as _},
+};
 
-use aya::Ebpf;
+use aya::{
+    Ebpf,
+    programs::{Program, ProgramFd},
+};
 
 /// What the count is called where it is told.
 pub const WHAT: &str = "at most so many acts while another task on the processor was in the same hook";
 
-/// The kernel's descriptions of the programs.
+/// The programs, which the kernel describes to whoever has them open.
 #[derive(Debug, Default)]
-pub struct Skipped(Vec<PathBuf>);
+pub struct Skipped(Vec<ProgramFd>);
 
 impl Skipped {
+    /// Of these programs.
+    pub fn new(programs: Vec<ProgramFd>) -> Self {
+        Self(programs)
+    }
+
     /// Of the programs that are loaded.
-    pub fn of(ebpf: &Ebpf) -> Self {
-        let descriptor = |program: &aya::programs::Program| {
-            use std::os::fd::AsFd as _;
-            Some(program.fd().ok()?.as_fd().as_raw_fd())
-        };
-        let programs = ebpf.programs().filter_map(|(_, program)| descriptor(program));
-        Self(programs.map(|fd| PathBuf::from(format!("/proc/self/fdinfo/{fd}"))).collect())
+    pub fn of(object: &Ebpf) -> Self {
+        let descriptor = |program: &Program| program.fd().ok()?.try_clone().ok();
+        Self(object.programs().filter_map(|(_, program)| descriptor(program)).collect())
     }
 
     /// The count so far; `None` where the kernel has none.
     pub fn count(&self) -> Option<u64> {
-        let counts = self.0.iter().filter_map(|path| misses(&fs::read_to_string(path).ok()?));
-        counts.reduce(u64::saturating_add)
+        let read = |program: &ProgramFd| {
+            let path = format!("/proc/self/fdinfo/{}", program.as_fd().as_raw_fd());
+            misses(&fs::read_to_string(path).ok()?)
+        };
+        self.0.iter().filter_map(read).reduce(u64::saturating_add)
     }
 }
 

@@ -25,6 +25,7 @@ mod limit;
 mod metrics;
 mod names;
 mod numbered;
+mod pinned;
 mod policy;
 mod privacy;
 mod processes;

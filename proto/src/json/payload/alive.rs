@@ -110,7 +110,8 @@ impl Serialize for TypeTerms {
             object.put("shed", self.shed)?;
             object.put("published", self.published)?;
             object.put("own", self.own)?;
-            object.put("totals", self.totals)
+            object.put("totals", self.totals)?;
+            object.put("lost", self.lost)
         })
     }
 }
