@@ -2,12 +2,12 @@
 
 use std::path::PathBuf;
 
-use activity_peers::{Address, Name};
+use activity_peers::Address;
 use clap::{Args, Parser, Subcommand, ValueEnum};
 
 use crate::{
-    config::DEFAULT_STORE,
     pki::{CaCommand, EnrolArgs, RevokeArgs},
+    query::QueryArgs,
     seal::verify::VerifyArgs,
 };
 
@@ -27,6 +27,7 @@ Examples:
 
   Ask what happened, also while that runs:
       activity-collector query \"SELECT time, human, comm, argv FROM events WHERE type = 'exec' LIMIT 10\"
+      activity-collector query --name sudo --param since=30d
 
   Is all that is stored as it was written?
       activity-collector verify
@@ -151,51 +152,6 @@ Configuration file, with its defaults:
   certificate = \"/etc/activity-collector/acme/certificate.pem\"
   key = \"/etc/activity-collector/acme/key.pem\"
   authority = \"/etc/activity-collector/acme/authority.pem\"";
-
-/// Answer SQL over what is stored.
-#[derive(Debug, Args)]
-#[command(after_help = QUERY_EXAMPLES)]
-pub struct QueryArgs {
-    /// One read-only SQL statement over the view `events`
-    #[arg(value_name = "SQL")]
-    pub sql: String,
-    /// Where events are kept
-    #[arg(long, value_name = "URL", default_value = DEFAULT_STORE)]
-    pub store: String,
-    /// Whose events, where the store has tenants
-    #[arg(long, value_name = "NAME")]
-    pub tenant: Option<Name>,
-    /// How to print the answer
-    #[arg(long, value_enum, default_value_t = Format::Table)]
-    pub format: Format,
-}
-
-const QUERY_EXAMPLES: &str = "\
-The view `events` has a row for each event; `DESCRIBE events` lists its
-columns. NULL is unset. Lists (argv, access) are counted from 1.
-
-Examples:
-  Which programs did alice start in the last hour?
-      SELECT time, argv, cwd FROM events
-      WHERE type = 'exec' AND human = 'alice' AND time > now() - INTERVAL '1 hour' ORDER BY time
-
-  Who tried to read what they may not?
-      SELECT human, path, count(*) FROM events
-      WHERE type = 'open' AND error IN ('EACCES', 'EPERM') GROUP BY human, path
-
-  Who called curl with an address, and where did it connect?
-      SELECT human, argv[2], address, port FROM events
-      WHERE type = 'connect' AND comm = 'curl'
-
-  What was not recorded, and why?
-      SELECT time, host, lane, gap_reason, gap_from, gap_to FROM events WHERE type = 'gap'
-
-  Which sensors fell silent, and which of them are back?
-      SELECT time, host, address, silence_reason, silence_since, silence_ended FROM events
-      WHERE type = 'silence' ORDER BY time
-
-  Did any sensor lose something without telling?
-      SELECT time, host, conservation_error FROM events WHERE type = 'heartbeat' AND conservation_error <> 0";
 
 /// How to print an answer.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]

@@ -20,7 +20,7 @@ use datafusion::{
 };
 use futures::StreamExt as _;
 
-use crate::cli::Format;
+use crate::{cli::Format, query::Progress};
 
 /// Why an answer was not printed.
 #[derive(Debug)]
@@ -45,13 +45,17 @@ pub async fn print(
     mut answer: SendableRecordBatchStream,
     schema: SchemaRef,
     format: Format,
+    progress: Progress,
     out: &mut impl io::Write,
 ) -> Result<(), PrintError> {
+    let mut progress = Some(progress);
     match format {
         Format::Json => {
             let builder = JsonWriterBuilder::new().with_explicit_nulls(true);
             let mut writer = builder.build::<_, JsonArray>(&mut *out);
             while let Some(batch) = answer.next().await {
+                // From here on the answer itself is to be seen.
+                progress.take();
                 writer.write(&batch.map_err(PrintError::Query)?)?;
             }
             writer.finish()?;
@@ -61,6 +65,7 @@ pub async fn print(
             let mut writer = CsvWriterBuilder::new().with_header(true).build(&mut *out);
             writer.write(&texts(&RecordBatch::new_empty(schema), json_list)?)?;
             while let Some(batch) = answer.next().await {
+                progress.take();
                 writer.write(&texts(&batch.map_err(PrintError::Query)?, json_list)?)?;
             }
             Ok(())
@@ -70,6 +75,7 @@ pub async fn print(
             while let Some(batch) = answer.next().await {
                 batches.push(texts(&batch.map_err(PrintError::Query)?, words)?);
             }
+            drop(progress);
             let table = pretty_format_batches(&batches)?;
             writeln!(out, "{table}").map_err(PrintError::Output)
         }
