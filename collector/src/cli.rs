@@ -9,6 +9,7 @@ use crate::{
     pki::{CaCommand, EnrolArgs, RevokeArgs},
     query::QueryArgs,
     seal::verify::VerifyArgs,
+    timeline::TimelineArgs,
 };
 
 /// Receives events from activity sensors, keeps them and answers SQL over them.
@@ -29,6 +30,9 @@ Examples:
       activity-collector query \"SELECT time, human, comm, argv FROM events WHERE type = 'exec' LIMIT 10\"
       activity-collector query --name sudo --param since=30d
 
+  What did alice do since yesterday?
+      activity-collector timeline --user alice --since yesterday
+
   Is all that is stored as it was written?
       activity-collector verify
 
@@ -42,6 +46,8 @@ pub enum Command {
     Run(RunArgs),
     /// Answer SQL over what is stored, also while `run` writes to it
     Query(QueryArgs),
+    /// Show what a person did, in order: sessions, switches to other users, acts, gaps
+    Timeline(TimelineArgs),
     /// Tell whether what is stored is what was sealed, also while `run` writes to it
     Verify(VerifyArgs),
     /// Make and keep an authority that signs the certificates of sensors and collectors

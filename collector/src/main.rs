@@ -20,6 +20,7 @@ mod seal;
 mod silence;
 mod store;
 mod subscribe;
+mod timeline;
 mod tracker;
 
 use std::{
@@ -64,6 +65,7 @@ fn execute(command: Command) -> Result<(), Failure> {
     match command {
         Command::Run(args) => runtime.block_on(run::run(&config::Config::load(&args)?)),
         Command::Query(args) => runtime.block_on(query::query(&args)),
+        Command::Timeline(args) => runtime.block_on(timeline::timeline(&args)),
         Command::Verify(args) => seal::verify::verify(&args),
         Command::Ca(command) => pki::ca(&command),
         Command::Enrol(args) => pki::enrol(&args),

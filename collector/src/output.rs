@@ -122,8 +122,17 @@ fn harmless(text: &str) -> String {
 
 /// A list as people write a command: words, quoted where one has spaces.
 fn words(items: &StringArray) -> String {
+    line(items.iter().map(Option::unwrap_or_default))
+}
+
+/// Words as one line.
+pub fn line_of(items: &[String]) -> String {
+    line(items.iter().map(String::as_str))
+}
+
+fn line<'a>(items: impl Iterator<Item = &'a str>) -> String {
     let mut words = String::new();
-    for item in items.iter().map(Option::unwrap_or_default) {
+    for item in items {
         let item = harmless(item);
         let separator = if words.is_empty() { "" } else { " " };
         let plain = !item.is_empty() && !item.contains([' ', '\'', '"']);

@@ -6,7 +6,7 @@ mod engine;
 pub mod fixture;
 mod functions;
 mod list;
-mod moment;
+pub mod moment;
 mod named;
 mod progress;
 #[cfg(test)]
@@ -19,8 +19,9 @@ use datafusion::common::ScalarValue;
 use jiff::Zoned;
 
 pub use args::QueryArgs;
-use engine::{Answer, Engine, Values, failure};
-pub use progress::Progress;
+pub use engine::{Answer, Engine, Values, failure, rows_of};
+pub use named::like;
+pub use progress::{Progress, grouped};
 
 use crate::{failure::Failure, output, store::Layout};
 

@@ -15,6 +15,7 @@ const EVERY: Duration = Duration::from_millis(250);
 
 /// Shows on standard error, where that is a terminal, how many rows were read; until it is
 /// dropped.
+#[derive(Default)]
 pub struct Progress(Option<JoinHandle<()>>);
 
 impl Progress {
