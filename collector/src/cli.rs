@@ -8,6 +8,7 @@ use clap::{Args, Parser, Subcommand, ValueEnum};
 use crate::{
     pki::{CaCommand, EnrolArgs, RevokeArgs},
     query::QueryArgs,
+    report::ReportArgs,
     seal::verify::VerifyArgs,
     timeline::TimelineArgs,
 };
@@ -33,6 +34,9 @@ Examples:
   What did alice do since yesterday?
       activity-collector timeline --user alice --since yesterday
 
+  The review of a month, to be signed:
+      activity-collector report --since 2026-03-01 --until 2026-04-01 --roster roster.toml --out march.html
+
   Is all that is stored as it was written?
       activity-collector verify
 
@@ -48,6 +52,8 @@ pub enum Command {
     Query(QueryArgs),
     /// Show what a person did, in order: sessions, switches to other users, acts, gaps
     Timeline(TimelineArgs),
+    /// Write the periodic review: what needs an answer, what is missing, everybody and every host
+    Report(ReportArgs),
     /// Tell whether what is stored is what was sealed, also while `run` writes to it
     Verify(VerifyArgs),
     /// Make and keep an authority that signs the certificates of sensors and collectors

@@ -15,6 +15,7 @@ mod owners;
 mod pki;
 mod query;
 mod receive;
+mod report;
 mod run;
 mod seal;
 mod silence;
@@ -66,6 +67,7 @@ fn execute(command: Command) -> Result<(), Failure> {
         Command::Run(args) => runtime.block_on(run::run(&config::Config::load(&args)?)),
         Command::Query(args) => runtime.block_on(query::query(&args)),
         Command::Timeline(args) => runtime.block_on(timeline::timeline(&args)),
+        Command::Report(args) => runtime.block_on(report::report(&args)),
         Command::Verify(args) => seal::verify::verify(&args),
         Command::Ca(command) => pki::ca(&command),
         Command::Enrol(args) => pki::enrol(&args),

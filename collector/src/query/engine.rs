@@ -34,6 +34,7 @@ pub type Values = Vec<(String, ScalarValue)>;
 /// Answers statements that read.
 pub struct Engine {
     context: SessionContext,
+    damaged: u64,
 }
 
 /// An answer as it comes.
@@ -60,6 +61,7 @@ impl Engine {
     }
 
     async fn over(snapshot: Snapshot) -> Result<Self, DataFusionError> {
+        let damaged = snapshot.damaged;
         let mut config = SessionConfig::new().with_information_schema(true);
         let parquet = &mut config.options_mut().execution.parquet;
         parquet.pushdown_filters = true;
@@ -72,7 +74,12 @@ impl Engine {
         for view in VIEWS {
             context.sql(&format!("CREATE VIEW {} AS {}", view.name, view.sql)).await?;
         }
-        Ok(Self { context })
+        Ok(Self { context, damaged })
+    }
+
+    /// Places in the log that could not be read.
+    pub fn damaged(&self) -> u64 {
+        self.damaged
     }
 
     /// Begins to answer one statement that reads.

@@ -20,7 +20,9 @@ use jiff::Zoned;
 
 pub use args::QueryArgs;
 pub use engine::{Answer, Engine, Values, failure, rows_of};
-pub use named::like;
+pub use functions::Networks;
+pub(crate) use named::is_sensitive;
+pub use named::{INSIDE, like, minutes};
 pub use progress::{Progress, grouped};
 
 use crate::{failure::Failure, output, store::Layout};

@@ -23,7 +23,7 @@ const FROM: Parameter = parameter("from", Clock, "08:00", "when work begins");
 const TO: Parameter = parameter("to", Clock, "18:00", "when it ends");
 const ZONE: Parameter = parameter("zone", Zone, "local", "whose clock");
 /// Networks that are not outside.
-const INSIDE: &str = "10.0.0.0/8,172.16.0.0/12,192.168.0.0/16,100.64.0.0/10,127.0.0.0/8,169.254.0.0/16,224.0.0.0/4,\
+pub const INSIDE: &str = "10.0.0.0/8,172.16.0.0/12,192.168.0.0/16,100.64.0.0/10,127.0.0.0/8,169.254.0.0/16,224.0.0.0/4,\
                           0.0.0.0/32,::1/128,::/128,fc00::/7,fe80::/10,ff00::/8";
 
 /// What every question about acts asks of time, person and machine.
@@ -40,6 +40,8 @@ macro_rules! is_sensitive {
         r"regexp_like(path, '^/etc/(g?shadow-?|sudoers(\.d/.*)?|ssh/ssh_host_[a-z0-9]+_key|krb5\.keytab|security/opasswd)$|/\.ssh/(id_[^/]+|authorized_keys[^/]*)$|/\.(aws|kube|docker|gnupg)/|/\.(pgpass|netrc|git-credentials|my\.cnf|bash_history|vault-token)$|\.(pem|key|p12|pfx|kdbx|jks)$|^/proc/[0-9]+/(mem|environ)$') AND path NOT LIKE '/etc/ssl/certs/%' AND path NOT LIKE '/usr/%' AND path NOT LIKE '%.pub'"
     };
 }
+
+pub(crate) use is_sensitive;
 
 /// Nights and weekends of a clock.
 macro_rules! is_outside_hours {

@@ -10,7 +10,8 @@ use jiff::Zoned;
 use super::{functions::Networks, moment};
 use crate::failure::Failure;
 
-pub use catalogue::NAMED;
+pub(crate) use catalogue::is_sensitive;
+pub use catalogue::{INSIDE, NAMED};
 
 /// A question.
 pub struct Named {
