@@ -10,6 +10,7 @@ use crate::{
     query::QueryArgs,
     report::ReportArgs,
     seal::verify::VerifyArgs,
+    state::ViewersArgs,
     timeline::TimelineArgs,
 };
 
@@ -54,6 +55,8 @@ pub enum Command {
     Timeline(TimelineArgs),
     /// Write the periodic review: what needs an answer, what is missing, everybody and every host
     Report(ReportArgs),
+    /// Show who looked at what is stored, and what for
+    Viewers(ViewersArgs),
     /// Tell whether what is stored is what was sealed, also while `run` writes to it
     Verify(VerifyArgs),
     /// Make and keep an authority that signs the certificates of sensors and collectors
@@ -152,6 +155,13 @@ Configuration file, with its defaults:
   [retention]          # whole files are removed, oldest first; 0 keeps all
   keep_days = 0        # when the latest event in a file is older
   max_bytes = 0        # when all files together are larger
+  [query]
+  require_purpose = false   # `query`, `timeline` and `report` ask for --purpose
+  require_log = false       # no answer that is not in the log of viewers (`viewers`)
+  listen = \"unix:/run/activity-collector/query.sock\"  # QueryService; default: none
+  max_rows = 1000000        # of one answer there
+  max_seconds = 60
+  max_calls = 4             # answers at a time
   [tls]                # for sensors over TCP; default: none
   certificate = \"/etc/activity-collector/tls/certificate.pem\"
   key = \"/etc/activity-collector/tls/key.pem\"

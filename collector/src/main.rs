@@ -19,6 +19,7 @@ mod report;
 mod run;
 mod seal;
 mod silence;
+mod state;
 mod store;
 mod subscribe;
 mod timeline;
@@ -68,6 +69,7 @@ fn execute(command: Command) -> Result<(), Failure> {
         Command::Query(args) => runtime.block_on(query::query(&args)),
         Command::Timeline(args) => runtime.block_on(timeline::timeline(&args)),
         Command::Report(args) => runtime.block_on(report::report(&args)),
+        Command::Viewers(args) => state::viewers(&args),
         Command::Verify(args) => seal::verify::verify(&args),
         Command::Ca(command) => pki::ca(&command),
         Command::Enrol(args) => pki::enrol(&args),

@@ -40,14 +40,15 @@ impl From<ArrowError> for PrintError {
     }
 }
 
-/// Prints an answer as it comes; a table when it is complete.
+/// Prints an answer as it comes; a table when it is complete. Gives the number of its rows.
 pub async fn print(
     mut answer: SendableRecordBatchStream,
     schema: SchemaRef,
     format: Format,
     progress: Progress,
     out: &mut impl io::Write,
-) -> Result<(), PrintError> {
+) -> Result<u64, PrintError> {
+    let mut rows = 0;
     let mut progress = Some(progress);
     match format {
         Format::Json => {
@@ -56,30 +57,36 @@ pub async fn print(
             while let Some(batch) = answer.next().await {
                 // From here on the answer itself is to be seen.
                 progress.take();
-                writer.write(&batch.map_err(PrintError::Query)?)?;
+                let batch = batch.map_err(PrintError::Query)?;
+                rows += batch.num_rows() as u64;
+                writer.write(&batch)?;
             }
             writer.finish()?;
-            writeln!(out).map_err(PrintError::Output)
+            writeln!(out).map_err(PrintError::Output)?;
         }
         Format::Csv => {
             let mut writer = CsvWriterBuilder::new().with_header(true).build(&mut *out);
             writer.write(&texts(&RecordBatch::new_empty(schema), json_list)?)?;
             while let Some(batch) = answer.next().await {
                 progress.take();
-                writer.write(&texts(&batch.map_err(PrintError::Query)?, json_list)?)?;
+                let batch = batch.map_err(PrintError::Query)?;
+                rows += batch.num_rows() as u64;
+                writer.write(&texts(&batch, json_list)?)?;
             }
-            Ok(())
         }
         Format::Table => {
             let mut batches = vec![texts(&RecordBatch::new_empty(schema), words)?];
             while let Some(batch) = answer.next().await {
-                batches.push(texts(&batch.map_err(PrintError::Query)?, words)?);
+                let batch = batch.map_err(PrintError::Query)?;
+                rows += batch.num_rows() as u64;
+                batches.push(texts(&batch, words)?);
             }
             drop(progress);
             let table = pretty_format_batches(&batches)?;
-            writeln!(out, "{table}").map_err(PrintError::Output)
+            writeln!(out, "{table}").map_err(PrintError::Output)?;
         }
     }
+    Ok(rows)
 }
 
 /// Every column as text. Texts of the view are escaped already; those that a

@@ -7,7 +7,7 @@ use clap::{
 };
 
 use super::named::NAMED;
-use crate::{cli::Format, config::DEFAULT_STORE};
+use crate::{cli::Format, config::DEFAULT_STORE, state::ViewingArgs};
 
 /// Answer SQL over what is stored.
 #[derive(Debug, Args)]
@@ -34,6 +34,9 @@ pub struct QueryArgs {
     /// Whose events, where the store has tenants
     #[arg(long, value_name = "NAME")]
     pub tenant: Option<Name>,
+    /// What for.
+    #[command(flatten)]
+    pub viewing: ViewingArgs,
     /// How to print the answer
     #[arg(long, value_enum, default_value_t = Format::Table)]
     pub format: Format,

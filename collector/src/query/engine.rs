@@ -53,21 +53,30 @@ impl Engine {
     /// # Errors
     /// When there is no store, or it must not be read.
     pub async fn open(layout: &Layout) -> Result<Self, Failure> {
+        Self::open_within(layout, MEMORY).await
+    }
+
+    /// As [`Engine::open`], with so many bytes for sorting and grouping before the disk is
+    /// used.
+    ///
+    /// # Errors
+    /// As [`Engine::open`].
+    pub async fn open_within(layout: &Layout, memory: usize) -> Result<Self, Failure> {
         let snapshot = Snapshot::take(layout)?;
         if snapshot.damaged > 0 {
             tracing::warn!("{} damaged places in the log were left out", snapshot.damaged);
         }
-        Self::over(snapshot).await.map_err(internal)
+        Self::over(snapshot, memory).await.map_err(internal)
     }
 
-    async fn over(snapshot: Snapshot) -> Result<Self, DataFusionError> {
+    async fn over(snapshot: Snapshot, memory: usize) -> Result<Self, DataFusionError> {
         let damaged = snapshot.damaged;
         let mut config = SessionConfig::new().with_information_schema(true);
         let parquet = &mut config.options_mut().execution.parquet;
         parquet.pushdown_filters = true;
         parquet.reorder_filters = true;
         let runtime =
-            RuntimeEnvBuilder::new().with_memory_pool(Arc::new(FairSpillPool::new(MEMORY))).build_arc()?;
+            RuntimeEnvBuilder::new().with_memory_pool(Arc::new(FairSpillPool::new(memory))).build_arc()?;
         let context = SessionContext::new_with_config_rt(config, runtime);
         context.register_table("events", Arc::new(EventsTable::new(snapshot)))?;
         functions().into_iter().for_each(|function| context.register_udf(function));

@@ -5,7 +5,7 @@ use std::path::PathBuf;
 use activity_peers::Name;
 use clap::{Args, ValueEnum};
 
-use crate::config::DEFAULT_STORE;
+use crate::{config::DEFAULT_STORE, state::ViewingArgs};
 
 /// Write the periodic review.
 #[derive(Debug, Args)]
@@ -41,6 +41,9 @@ pub struct ReportArgs {
     /// Whose events, where the store has tenants
     #[arg(long, value_name = "NAME")]
     pub tenant: Option<Name>,
+    /// What for.
+    #[command(flatten)]
+    pub viewing: ViewingArgs,
 }
 
 /// How to write it.

@@ -31,6 +31,7 @@ use words::Clock;
 use crate::{
     failure::Failure,
     query::{Engine, INSIDE, Networks, moment, written},
+    state::{Viewing, me},
     store::Layout,
 };
 
@@ -67,8 +68,15 @@ impl Asked {
 /// Writes a review.
 pub async fn report(args: &ReportArgs) -> Result<(), Failure> {
     let asked = Asked::from(args)?;
-    let engine = Engine::open(&Layout::of_tenant(&args.store, args.tenant.as_ref())?).await?;
-    let report = review(&engine, &asked).await?;
+    let layout = Layout::of_tenant(&args.store, args.tenant.as_ref())?;
+    let what = format!("--since {} --until {}", asked.since, asked.until);
+    let viewing = Viewing::begin(&layout, &me(), "report", &what, &args.viewing)?;
+    let report = match Engine::open(&layout).await {
+        Ok(engine) => review(&engine, &asked).await,
+        Err(failure) => Err(failure),
+    };
+    let people = report.as_ref().map_or(0, |report| report.people.len() as u64);
+    let report = viewing.end(people, report)?;
     let text = render(&report, &asked.zone, args.format)?;
     match &args.out {
         Some(path) => {

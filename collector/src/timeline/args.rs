@@ -6,7 +6,7 @@ use activity_peers::Name;
 use activity_proto::json::escape_bytes;
 use clap::{Args, ValueEnum};
 
-use crate::config::DEFAULT_STORE;
+use crate::{config::DEFAULT_STORE, state::ViewingArgs};
 
 /// Show what a person did, in order.
 #[derive(Debug, Args)]
@@ -42,6 +42,9 @@ pub struct TimelineArgs {
     /// Whose events, where the store has tenants
     #[arg(long, value_name = "NAME")]
     pub tenant: Option<Name>,
+    /// What for.
+    #[command(flatten)]
+    pub viewing: ViewingArgs,
 }
 
 /// A person.

@@ -28,9 +28,10 @@ use args::{Form, Who};
 use crate::{
     failure::Failure,
     query::{Engine, Values, failure, like, moment, rows_of, written},
+    state::{Viewing, me},
     store::Layout,
 };
-use flow::{Flow, Show};
+use flow::{Flow, Show, Told};
 use pager::Pager;
 
 /// What is asked for.
@@ -76,30 +77,40 @@ impl Asked {
 /// Prints what a person did.
 pub async fn timeline(args: &TimelineArgs) -> Result<(), Failure> {
     let asked = Asked::from(args)?;
-    let engine = Engine::open(&Layout::of_tenant(&args.store, args.tenant.as_ref())?).await?;
+    let layout = Layout::of_tenant(&args.store, args.tenant.as_ref())?;
+    let what =
+        format!("--user {} --since {} --until {} --host {}", args.user, asked.since, asked.until, args.host);
+    let viewing = Viewing::begin(&layout, &me(), "timeline", &what, &args.viewing)?;
+    let told = print(args, &asked, &layout).await;
+    let acts = told.as_ref().map_or(0, |told| told.acts);
+    viewing.end(acts, told).map(drop)
+}
+
+async fn print(args: &TimelineArgs, asked: &Asked, layout: &Layout) -> Result<Told, Failure> {
+    let engine = Engine::open(layout).await?;
     let terminal = io::stdout().is_terminal();
     let told = match args.format {
         Form::Json => {
             let mut out = io::BufWriter::new(io::stdout().lock());
-            show(&engine, &asked, &mut json::Json { out: &mut out, who: &asked.who }).await?
+            show(&engine, asked, &mut json::Json { out: &mut out, who: &asked.who }).await?
         }
         Form::Text => {
             let colour = terminal && std::env::var_os("NO_COLOR").is_none();
             let mut out = Pager::open(terminal && !args.no_pager);
-            let mut text = text::Text::new(&mut out, &asked, colour);
-            let told = show(&engine, &asked, &mut text).await;
+            let mut text = text::Text::new(&mut out, asked, colour);
+            let told = show(&engine, asked, &mut text).await;
             out.close();
             told?
         }
     };
     if told.acts == 0 && terminal {
-        eprintln!("{}", nobody(&engine, &asked).await?);
+        eprintln!("{}", nobody(&engine, asked).await?);
     }
-    Ok(())
+    Ok(told)
 }
 
 /// Shows all of it. Whoever reads may have seen enough before the end.
-async fn show(engine: &Engine, asked: &Asked, out: &mut impl Show) -> Result<flow::Told, Failure> {
+async fn show(engine: &Engine, asked: &Asked, out: &mut impl Show) -> Result<Told, Failure> {
     let mut flow = Flow::new(notice::read(engine, asked).await?);
     let mut answer = engine.answer(&act::statement(asked), asked.values()).await?;
     while let Some(batch) = answer.rows.try_next().await.map_err(failure)? {
