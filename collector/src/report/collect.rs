@@ -155,9 +155,10 @@ const SENSITIVE: &str = concat!(
 );
 
 const NEW_PROGRAMS: &str = "
-    SELECT host, exe, first_value(human ORDER BY time) AS human, sum(acts) AS times, min(time) AS first
-    FROM execs WHERE success AND exe IS NOT NULL AND time < $until
-    GROUP BY host, exe HAVING min(time) >= $since ORDER BY first, host, exe";
+    SELECT host, exe, first_value(human ORDER BY began) AS human, sum(times) AS times, min(began) AS first
+    FROM (SELECT host, exe, human, min(time) AS began, sum(acts) AS times FROM execs
+        WHERE success AND exe IS NOT NULL AND time < $until GROUP BY host, exe, human)
+    GROUP BY host, exe HAVING min(began) >= $since ORDER BY first, host, exe";
 
 const DESTINATIONS: &str = concat!(
     "SELECT * FROM (
