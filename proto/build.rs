@@ -4,9 +4,10 @@ use std::{env, fs, path::PathBuf};
 
 use protox::prost::Message as _;
 
-const FILES: [&str; 3] = [
+const FILES: [&str; 4] = [
     "activity/sensor/v1/collector.proto",
     "activity/sensor/v1/event.proto",
+    "activity/sensor/v1/query.proto",
     "activity/sensor/v1/sensor.proto",
 ];
 

@@ -2,13 +2,16 @@
 
 use std::path::PathBuf;
 
-use activity_peers::{Address, Name};
+use activity_peers::Address;
 use clap::{Args, Parser, Subcommand, ValueEnum};
 
 use crate::{
-    config::DEFAULT_STORE,
     pki::{CaCommand, EnrolArgs, RevokeArgs},
+    query::QueryArgs,
+    report::ReportArgs,
     seal::verify::VerifyArgs,
+    state::ViewersArgs,
+    timeline::TimelineArgs,
 };
 
 /// Receives events from activity sensors, keeps them and answers SQL over them.
@@ -27,6 +30,13 @@ Examples:
 
   Ask what happened, also while that runs:
       activity-collector query \"SELECT time, human, comm, argv FROM events WHERE type = 'exec' LIMIT 10\"
+      activity-collector query --name sudo --param since=30d
+
+  What did alice do since yesterday?
+      activity-collector timeline --user alice --since yesterday
+
+  The review of a month, to be signed:
+      activity-collector report --since 2026-03-01 --until 2026-04-01 --roster roster.toml --out march.html
 
   Is all that is stored as it was written?
       activity-collector verify
@@ -41,6 +51,12 @@ pub enum Command {
     Run(RunArgs),
     /// Answer SQL over what is stored, also while `run` writes to it
     Query(QueryArgs),
+    /// Show what a person did, in order: sessions, switches to other users, acts, gaps
+    Timeline(TimelineArgs),
+    /// Write the periodic review: what needs an answer, what is missing, everybody and every host
+    Report(ReportArgs),
+    /// Show who looked at what is stored, and what for
+    Viewers(ViewersArgs),
     /// Tell whether what is stored is what was sealed, also while `run` writes to it
     Verify(VerifyArgs),
     /// Make and keep an authority that signs the certificates of sensors and collectors
@@ -139,6 +155,13 @@ Configuration file, with its defaults:
   [retention]          # whole files are removed, oldest first; 0 keeps all
   keep_days = 0        # when the latest event in a file is older
   max_bytes = 0        # when all files together are larger
+  [query]
+  require_purpose = false   # `query`, `timeline` and `report` ask for --purpose
+  require_log = false       # no answer that is not in the log of viewers (`viewers`)
+  listen = \"unix:/run/activity-collector/query.sock\"  # QueryService; default: none
+  max_rows = 1000000        # of one answer there
+  max_seconds = 60
+  max_calls = 4             # answers at a time
   [tls]                # for sensors over TCP; default: none
   certificate = \"/etc/activity-collector/tls/certificate.pem\"
   key = \"/etc/activity-collector/tls/key.pem\"
@@ -151,51 +174,6 @@ Configuration file, with its defaults:
   certificate = \"/etc/activity-collector/acme/certificate.pem\"
   key = \"/etc/activity-collector/acme/key.pem\"
   authority = \"/etc/activity-collector/acme/authority.pem\"";
-
-/// Answer SQL over what is stored.
-#[derive(Debug, Args)]
-#[command(after_help = QUERY_EXAMPLES)]
-pub struct QueryArgs {
-    /// One read-only SQL statement over the view `events`
-    #[arg(value_name = "SQL")]
-    pub sql: String,
-    /// Where events are kept
-    #[arg(long, value_name = "URL", default_value = DEFAULT_STORE)]
-    pub store: String,
-    /// Whose events, where the store has tenants
-    #[arg(long, value_name = "NAME")]
-    pub tenant: Option<Name>,
-    /// How to print the answer
-    #[arg(long, value_enum, default_value_t = Format::Table)]
-    pub format: Format,
-}
-
-const QUERY_EXAMPLES: &str = "\
-The view `events` has a row for each event; `DESCRIBE events` lists its
-columns. NULL is unset. Lists (argv, access) are counted from 1.
-
-Examples:
-  Which programs did alice start in the last hour?
-      SELECT time, argv, cwd FROM events
-      WHERE type = 'exec' AND human = 'alice' AND time > now() - INTERVAL '1 hour' ORDER BY time
-
-  Who tried to read what they may not?
-      SELECT human, path, count(*) FROM events
-      WHERE type = 'open' AND error IN ('EACCES', 'EPERM') GROUP BY human, path
-
-  Who called curl with an address, and where did it connect?
-      SELECT human, argv[2], address, port FROM events
-      WHERE type = 'connect' AND comm = 'curl'
-
-  What was not recorded, and why?
-      SELECT time, host, lane, gap_reason, gap_from, gap_to FROM events WHERE type = 'gap'
-
-  Which sensors fell silent, and which of them are back?
-      SELECT time, host, address, silence_reason, silence_since, silence_ended FROM events
-      WHERE type = 'silence' ORDER BY time
-
-  Did any sensor lose something without telling?
-      SELECT time, host, conservation_error FROM events WHERE type = 'heartbeat' AND conservation_error <> 0";
 
 /// How to print an answer.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]

@@ -31,6 +31,11 @@ impl Failure {
         Self { code: USAGE, sentence: sentence.to_string() }
     }
 
+    /// Whether whoever asked did something wrong.
+    pub fn is_usage(&self) -> bool {
+        self.code == USAGE
+    }
+
     /// What is stored is not what was sealed.
     pub fn tampered(sentence: impl fmt::Display) -> Self {
         Self { code: TAMPERED, sentence: sentence.to_string() }

@@ -11,11 +11,14 @@ use std::{
 };
 
 use activity_peers::{Address, Credentials, Door, Expected, Gate, Guarded, Limits, Right};
-use activity_proto::{MAX_MESSAGE_BYTES, server::collector_service_server::CollectorServiceServer};
+use activity_proto::{
+    MAX_MESSAGE_BYTES,
+    server::{collector_service_server::CollectorServiceServer, query_service_server::QueryServiceServer},
+};
 use tokio::net::{TcpListener, UnixListener};
 use tokio_stream::wrappers::{TcpListenerStream, UnixListenerStream};
 
-use crate::{deliver::Deliveries, failure::Failure};
+use crate::{deliver::Deliveries, failure::Failure, query::Answers};
 
 /// Root, the collector's user and its group may deliver over a unix socket.
 const MODE: u32 = 0o660;
@@ -41,9 +44,14 @@ impl Drop for SocketFile {
     }
 }
 
-/// What a call needs, by its path. What is not here nobody may call.
-fn right_of(path: &str) -> Option<Right> {
+/// What a call of a sensor needs, by its path. What is not here nobody may call.
+fn delivers(path: &str) -> Option<Right> {
     (path == "/activity.sensor.v1.CollectorService/Deliver").then_some(Right::Deliver)
+}
+
+/// What a call of one who asks needs.
+fn asks(path: &str) -> Option<Right> {
+    (path == "/activity.sensor.v1.QueryService/Query").then_some(Right::Read)
 }
 
 /// Many sensors may share one address, behind a translation.
@@ -63,7 +71,7 @@ impl Entrance {
     pub async fn open(address: &Address, credentials: Option<&Credentials>) -> Result<Self, Failure> {
         let failed = |error: io::Error| {
             Failure::unavailable(format!(
-                "{address} cannot be listened on ({error}): free it, or give another address with --listen"
+                "{address} cannot be listened on ({error}): free it, or give another address"
             ))
         };
         match address {
@@ -88,9 +96,8 @@ impl Entrance {
         address.ok().map(|address| address.port())
     }
 
-    /// Takes deliveries for as long as it is polled.
-    pub async fn serve(self, deliveries: Deliveries) -> Result<(), Failure> {
-        let server = guarded(deliveries);
+    /// Answers calls for as long as it is polled.
+    pub async fn serve(self, server: Guarded) -> Result<(), Failure> {
         let served = match self {
             Self::Unix(listener, _file) => {
                 server.serve_with_incoming(UnixListenerStream::new(listener)).await
@@ -102,9 +109,15 @@ impl Entrance {
     }
 }
 
-fn guarded(deliveries: Deliveries) -> Guarded {
+/// The service for those who ask.
+pub fn answering(answers: Answers) -> Guarded {
+    activity_peers::server().layer(Gate::new(asks)).add_service(QueryServiceServer::new(answers))
+}
+
+/// The service for sensors.
+pub fn receiving(deliveries: Deliveries) -> Guarded {
     let service = CollectorServiceServer::new(deliveries).max_decoding_message_size(MAX_MESSAGE_BYTES);
-    activity_peers::server().layer(Gate::new(right_of)).add_service(service)
+    activity_peers::server().layer(Gate::new(delivers)).add_service(service)
 }
 
 fn unix(path: &Path) -> io::Result<Entrance> {

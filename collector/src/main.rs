@@ -15,11 +15,14 @@ mod owners;
 mod pki;
 mod query;
 mod receive;
+mod report;
 mod run;
 mod seal;
 mod silence;
+mod state;
 mod store;
 mod subscribe;
+mod timeline;
 mod tracker;
 
 use std::{
@@ -64,6 +67,9 @@ fn execute(command: Command) -> Result<(), Failure> {
     match command {
         Command::Run(args) => runtime.block_on(run::run(&config::Config::load(&args)?)),
         Command::Query(args) => runtime.block_on(query::query(&args)),
+        Command::Timeline(args) => runtime.block_on(timeline::timeline(&args)),
+        Command::Report(args) => runtime.block_on(report::report(&args)),
+        Command::Viewers(args) => state::viewers(&args),
         Command::Verify(args) => seal::verify::verify(&args),
         Command::Ca(command) => pki::ca(&command),
         Command::Enrol(args) => pki::enrol(&args),

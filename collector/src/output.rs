@@ -20,7 +20,7 @@ use datafusion::{
 };
 use futures::StreamExt as _;
 
-use crate::cli::Format;
+use crate::{cli::Format, query::Progress};
 
 /// Why an answer was not printed.
 #[derive(Debug)]
@@ -40,40 +40,53 @@ impl From<ArrowError> for PrintError {
     }
 }
 
-/// Prints an answer as it comes; a table when it is complete.
+/// Prints an answer as it comes; a table when it is complete. Gives the number of its rows.
 pub async fn print(
     mut answer: SendableRecordBatchStream,
     schema: SchemaRef,
     format: Format,
+    progress: Progress,
     out: &mut impl io::Write,
-) -> Result<(), PrintError> {
+) -> Result<u64, PrintError> {
+    let mut rows = 0;
+    let mut progress = Some(progress);
     match format {
         Format::Json => {
             let builder = JsonWriterBuilder::new().with_explicit_nulls(true);
             let mut writer = builder.build::<_, JsonArray>(&mut *out);
             while let Some(batch) = answer.next().await {
-                writer.write(&batch.map_err(PrintError::Query)?)?;
+                // From here on the answer itself is to be seen.
+                progress.take();
+                let batch = batch.map_err(PrintError::Query)?;
+                rows += batch.num_rows() as u64;
+                writer.write(&batch)?;
             }
             writer.finish()?;
-            writeln!(out).map_err(PrintError::Output)
+            writeln!(out).map_err(PrintError::Output)?;
         }
         Format::Csv => {
             let mut writer = CsvWriterBuilder::new().with_header(true).build(&mut *out);
             writer.write(&texts(&RecordBatch::new_empty(schema), json_list)?)?;
             while let Some(batch) = answer.next().await {
-                writer.write(&texts(&batch.map_err(PrintError::Query)?, json_list)?)?;
+                progress.take();
+                let batch = batch.map_err(PrintError::Query)?;
+                rows += batch.num_rows() as u64;
+                writer.write(&texts(&batch, json_list)?)?;
             }
-            Ok(())
         }
         Format::Table => {
             let mut batches = vec![texts(&RecordBatch::new_empty(schema), words)?];
             while let Some(batch) = answer.next().await {
-                batches.push(texts(&batch.map_err(PrintError::Query)?, words)?);
+                let batch = batch.map_err(PrintError::Query)?;
+                rows += batch.num_rows() as u64;
+                batches.push(texts(&batch, words)?);
             }
+            drop(progress);
             let table = pretty_format_batches(&batches)?;
-            writeln!(out, "{table}").map_err(PrintError::Output)
+            writeln!(out, "{table}").map_err(PrintError::Output)?;
         }
     }
+    Ok(rows)
 }
 
 /// Every column as text. Texts of the view are escaped already; those that a
@@ -116,8 +129,17 @@ fn harmless(text: &str) -> String {
 
 /// A list as people write a command: words, quoted where one has spaces.
 fn words(items: &StringArray) -> String {
+    line(items.iter().map(Option::unwrap_or_default))
+}
+
+/// Words as one line.
+pub fn line_of(items: &[String]) -> String {
+    line(items.iter().map(String::as_str))
+}
+
+fn line<'a>(items: impl Iterator<Item = &'a str>) -> String {
     let mut words = String::new();
-    for item in items.iter().map(Option::unwrap_or_default) {
+    for item in items {
         let item = harmless(item);
         let separator = if words.is_empty() { "" } else { " " };
         let plain = !item.is_empty() && !item.contains([' ', '\'', '"']);

@@ -6,7 +6,7 @@ mod tests;
 
 use std::{sync::Arc, time::Instant};
 
-use activity_peers::Credentials;
+use activity_peers::{Address, Credentials};
 use tokio::{
     runtime::Handle,
     signal::unix::{SignalKind, signal},
@@ -22,9 +22,11 @@ use crate::{
     failure::Failure,
     ingest::Ingest,
     inlet::inlet,
-    listen::Entrance,
+    listen::{Entrance, answering, receiving},
     owners::Owners,
+    query::Answers,
     silence::{Links, Silences},
+    state::{self, Rules, State},
     store::{Replay as _, Store},
     subscribe,
     tracker::Tracker,
@@ -74,6 +76,8 @@ struct Work {
     credentials: Option<Credentials>,
     own: Own,
     entrance: Option<Entrance>,
+    /// For those who ask.
+    door: Option<Entrance>,
     store: Store,
     tracker: Tracker,
     silences: Silences,
@@ -86,14 +90,9 @@ impl Work {
         let mut tracker = Tracker::default();
         let store = Store::open(tenant.store.clone(), tenant.roll.clone(), tenant.retention, &mut tracker)?;
         tracing::info!("storing in {}", tenant.store.root().display());
-        let entrance = match &tenant.listen {
-            Some(address) => {
-                let entrance = Entrance::open(address, credentials.as_ref()).await?;
-                tracing::info!(port = entrance.port(), "listening on {address}");
-                Some(entrance)
-            }
-            None => None,
-        };
+        keep_rules(tenant)?;
+        let way_in = entrance(tenant.listen.as_ref(), credentials.as_ref(), "listening on").await?;
+        let door = entrance(tenant.answers.as_ref(), credentials.as_ref(), "answering on").await?;
         let links = Links::default();
         let own = Own {
             name: tenant.store.name()?,
@@ -103,17 +102,31 @@ impl Work {
         };
         let addresses = tenant.sensors.iter().map(ToString::to_string);
         let silences = Silences::new(addresses, links, tenant.store.sensors(), Instant::now());
-        Ok(Self { tenant: tenant.clone(), credentials, own, entrance, store, tracker, silences })
+        Ok(Self {
+            tenant: tenant.clone(),
+            credentials,
+            own,
+            entrance: way_in,
+            door,
+            store,
+            tracker,
+            silences,
+        })
     }
 
     async fn run(self, mut stopped: watch::Receiver<bool>) -> Result<(), Failure> {
         let (inlet, queues) = inlet();
-        let Self { tenant, credentials, own, entrance, store, tracker, silences } = self;
+        let Self { tenant, credentials, own, entrance, door, store, tracker, silences } = self;
         let ingest = Ingest::new(store, tracker, own.durable.clone(), silences, stopped.clone());
         let mut ways = JoinSet::new();
         if let Some(entrance) = entrance {
             let stopped = stopped.clone();
-            ways.spawn(entrance.serve(Deliveries { own: own.clone(), inlet: inlet.clone(), stopped }));
+            let deliveries = Deliveries { own: own.clone(), inlet: inlet.clone(), stopped };
+            ways.spawn(entrance.serve(receiving(deliveries)));
+        }
+        if let Some(door) = door {
+            let answers = Answers::new(tenant.store.clone(), tenant.limits);
+            ways.spawn(door.serve(answering(answers)));
         }
         for sensor in tenant.sensors {
             let batches = inlet.open().await.ok_or_else(|| Failure::unavailable("the collector ends"))?;
@@ -141,6 +154,31 @@ impl Work {
         let written = writer.await.map_err(Failure::unavailable)?.map_err(Failure::from);
         ended.and(written)
     }
+}
+
+/// Says in the store what looking at it needs.
+fn keep_rules(tenant: &Tenant) -> Result<(), Failure> {
+    let kept = State::open(&tenant.store).and_then(|state| state.set_rules(tenant.rules));
+    match kept.map_err(|error| state::failure(&tenant.store.state(), &error)) {
+        // Events are to be stored all the same, unless somebody relies on the log.
+        Err(failure) if tenant.rules == Rules::default() => {
+            tracing::warn!("there is no log of viewers: {failure}");
+            Ok(())
+        }
+        kept => kept,
+    }
+}
+
+/// The way in at an address.
+async fn entrance(
+    address: Option<&Address>,
+    credentials: Option<&Credentials>,
+    what: &str,
+) -> Result<Option<Entrance>, Failure> {
+    let Some(address) = address else { return Ok(None) };
+    let entrance = Entrance::open(address, credentials).await?;
+    tracing::info!(port = entrance.port(), "{what} {address}");
+    Ok(Some(entrance))
 }
 
 /// The certificate of a tenant is that tenant's.

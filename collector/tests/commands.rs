@@ -155,3 +155,45 @@ fn a_reader_that_has_seen_enough_is_no_error() {
     assert_eq!(query.wait().unwrap().code(), Some(0));
     assert_eq!(complaint, "");
 }
+
+#[test]
+fn questions_are_listed_completed_and_answered_by_name() {
+    let directory = tempfile::tempdir().unwrap();
+    make_store(directory.path());
+    let store = directory.path().to_str().unwrap();
+    let list = String::from_utf8(output(&["query", "--list"]).stdout).unwrap();
+    assert!(list.contains("  failed-logins ") && list.contains("\n  sessions "), "{list}");
+    let completion = String::from_utf8(output(&["completion", "bash"]).stdout).unwrap();
+    assert!(completion.contains("failed-logins"));
+    let answer =
+        output(&["query", "--name", "gaps", "--param", "since=1d", "--store", store, "--format", "csv"]);
+    assert_eq!(String::from_utf8(answer.stdout).unwrap(), "host,reason,lane,gaps,missing,first,last\n");
+    for wrong in [
+        &["query", "--name", "sud"][..],
+        &["query", "--name", "sudo", "SELECT 1"],
+        &["query", "--name", "gaps", "--param", "since"],
+        &["query", "--name", "gaps", "--param", "since=soon", "--store", store],
+        &["query", "--describe", "nothing"],
+        &["timeline"],
+        &["timeline", "--user", "a", "--since", "soon", "--store", store],
+        &["report", "--since", "now", "--until", "1d", "--store", store],
+        &["report", "--zone", "Europe/Nowhere", "--store", store],
+    ] {
+        assert_eq!(output(wrong).status.code(), Some(64), "{wrong:?}");
+    }
+}
+
+#[test]
+fn who_looked_is_shown_with_what_for() {
+    let directory = tempfile::tempdir().unwrap();
+    make_store(directory.path());
+    let store = directory.path().to_str().unwrap();
+    assert!(output(&["timeline", "--user", "a", "--purpose", "ticket 7", "--store", store]).status.success());
+    assert!(output(&["report", "--format", "md", "--store", store]).status.success());
+    let viewers = output(&["viewers", "--format", "json", "--store", store]);
+    let viewers = String::from_utf8(viewers.stdout).unwrap();
+    let viewers: Vec<Value> = viewers.lines().map(|line| serde_json::from_str(line).unwrap()).collect();
+    assert_eq!((&viewers[0]["way"], &viewers[0]["purpose"]), (&json!("report"), &Value::Null));
+    assert_eq!((&viewers[1]["way"], &viewers[1]["purpose"]), (&json!("timeline"), &json!("ticket 7")));
+    assert!(viewers.iter().take(2).all(|viewer| viewer["outcome"] == "ok"));
+}

@@ -9,7 +9,7 @@ use std::{
 use activity_peers::Address;
 use serde::Deserialize;
 
-use crate::failure::Failure;
+use crate::{failure::Failure, query::Limits};
 
 /// How unlike a known key a suggestion may be, from 0 (anything) to 1 (equal).
 const SIMILAR: f64 = 0.6;
@@ -25,6 +25,7 @@ pub struct File {
     pub plain_text: bool,
     pub roll: Roll,
     pub retention: Keep,
+    pub query: Query,
     pub tls: Tls,
     pub tenants: BTreeMap<String, Part>,
 }
@@ -38,6 +39,7 @@ pub struct Part {
     pub store: Option<String>,
     pub roll: Option<Roll>,
     pub retention: Option<Keep>,
+    pub query: Door,
     pub tls: Tls,
 }
 
@@ -49,6 +51,52 @@ pub struct Tls {
     pub key: Option<PathBuf>,
     pub authority: Option<PathBuf>,
     pub revoked: Option<PathBuf>,
+}
+
+/// What looking at what is stored needs.
+#[derive(Clone, Debug, Deserialize)]
+#[serde(deny_unknown_fields, default)]
+pub struct Query {
+    pub require_purpose: bool,
+    pub require_log: bool,
+    pub listen: Option<Address>,
+    pub max_rows: u64,
+    pub max_seconds: u64,
+    pub max_calls: usize,
+}
+
+impl Default for Query {
+    fn default() -> Self {
+        let Limits { rows, time, calls } = Limits::default();
+        Self {
+            require_purpose: false,
+            require_log: false,
+            listen: None,
+            max_rows: rows,
+            max_seconds: time.as_secs(),
+            max_calls: calls,
+        }
+    }
+}
+
+impl Query {
+    fn fault(&self) -> Option<&'static str> {
+        match self {
+            Self { max_rows: 0, .. } => Some("`query.max_rows` must be at least 1"),
+            Self { max_seconds: 0, .. } => Some("`query.max_seconds` must be at least 1"),
+            Self { max_seconds: 86_401.., .. } => Some("`query.max_seconds` must be at most 86400"),
+            Self { max_calls: 0, .. } => Some("`query.max_calls` must be at least 1"),
+            Self { max_calls: 1025.., .. } => Some("`query.max_calls` must be at most 1024"),
+            _ => None,
+        }
+    }
+}
+
+/// What a tenant has of its own of it.
+#[derive(Clone, Debug, Default, Deserialize)]
+#[serde(deny_unknown_fields, default)]
+pub struct Door {
+    pub listen: Option<Address>,
 }
 
 #[derive(Clone, Debug, Deserialize)]
@@ -114,7 +162,10 @@ impl File {
             let roll = part.roll.as_ref().unwrap_or(&self.roll);
             fault(roll, part.retention.unwrap_or(self.retention))
         };
-        fault(&self.roll, self.retention).or_else(|| self.tenants.values().find_map(of_tenant))
+        let of_query = || self.query.fault().map(|message| ("query", message));
+        fault(&self.roll, self.retention)
+            .or_else(of_query)
+            .or_else(|| self.tenants.values().find_map(of_tenant))
     }
 
     /// Reads a file's text, or says which line is wrong and how.

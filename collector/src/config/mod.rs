@@ -12,9 +12,11 @@ use activity_peers::{Address, Files, Name};
 use crate::{
     cli::{RunArgs, TlsArgs},
     failure::Failure,
+    query::Limits,
+    state::Rules,
     store::{Layout, Retention, RollSettings},
 };
-use file::{File, Keep, Part, Roll, Tls};
+use file::{Door, File, Keep, Part, Query, Roll, Tls};
 
 /// Where events are kept when nothing else is said.
 pub const DEFAULT_STORE: &str = "/var/lib/activity-collector";
@@ -43,6 +45,12 @@ pub struct Tenant {
     pub roll: RollSettings,
     /// How long files are kept.
     pub retention: Retention,
+    /// What looking at it needs.
+    pub rules: Rules,
+    /// Where those come in who ask.
+    pub answers: Option<Address>,
+    /// What an answer to them may cost.
+    pub limits: Limits,
     /// Its certificate, key and authority, for sensors over TCP.
     pub tls: Option<Files>,
 }
@@ -54,7 +62,12 @@ impl Config {
             Some(path) => File::read(path)?,
             None => File::default(),
         };
-        let tenants = if file.tenants.is_empty() { vec![only(args, file)?] } else { several(args, file)? };
+        let rules = Rules { purpose: file.query.require_purpose, log: file.query.require_log };
+        let Query { max_rows: rows, max_seconds, max_calls: calls, .. } = file.query;
+        let limits = Limits { rows, time: Duration::from_secs(max_seconds), calls };
+        let mut tenants =
+            if file.tenants.is_empty() { vec![only(args, file)?] } else { several(args, file)? };
+        tenants.iter_mut().for_each(|tenant| (tenant.rules, tenant.limits) = (rules, limits));
         Ok(Self { tenants })
     }
 }
@@ -74,7 +87,8 @@ fn only(args: &RunArgs, mut file: File) -> Result<Tenant, Failure> {
     };
     let tls = files(Some(&args.tls), file.tls)?;
     let plain_text = file.plain_text || args.plain_text;
-    let part = Part { sensors: file.sensors, listen: file.listen, ..Part::default() };
+    let query = Door { listen: file.query.listen };
+    let part = Part { sensors: file.sensors, listen: file.listen, query, ..Part::default() };
     tenant(None, part, store, (file.roll, file.retention), tls, plain_text)
         .map_err(|sentence| if of_file { Failure::config(sentence) } else { Failure::usage(sentence) })
 }
@@ -86,9 +100,9 @@ fn several(args: &RunArgs, file: File) -> Result<Vec<Tenant>, Failure> {
             "the configuration file has tenants: give sensors, addresses and certificates there, to each its own",
         ));
     }
-    if file.sensors.is_some() || file.listen.is_some() || file.tls.is_given() {
+    if file.sensors.is_some() || file.listen.is_some() || file.query.listen.is_some() || file.tls.is_given() {
         return Err(Failure::config(
-            "with [tenants], `sensors`, `listen` and `tls` belong to one of them: move them under [tenants.NAME]",
+            "with [tenants], `sensors`, `listen`, `query.listen` and `tls` belong to one of them: move them under [tenants.NAME]",
         ));
     }
     let parent = args.store.as_deref().or(file.store.as_deref()).unwrap_or(DEFAULT_STORE);
@@ -129,7 +143,8 @@ fn tenant(
     if sensors.is_empty() && part.listen.is_none() {
         return Err("nothing would come in: name `sensors`, or an address to `listen` on".into());
     }
-    let mut addresses = sensors.iter().chain(&part.listen);
+    let answers = part.query.listen;
+    let mut addresses = sensors.iter().chain(&part.listen).chain(&answers);
     if tls.is_none()
         && let Some(sentence) = addresses.find_map(|address| unsafe_without_tls(address, plain_text))
     {
@@ -137,7 +152,8 @@ fn tenant(
     }
     let roll = RollSettings { bytes: roll.bytes, age: Duration::from_secs(roll.seconds) };
     let retention = Retention { keep_days, max_bytes };
-    Ok(Tenant { name, sensors, listen: part.listen, store, roll, retention, tls })
+    let (listen, rules, limits) = (part.listen, Rules::default(), Limits::default());
+    Ok(Tenant { name, sensors, listen, store, roll, retention, rules, answers, limits, tls })
 }
 
 impl Tls {

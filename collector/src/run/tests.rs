@@ -1,6 +1,7 @@
 //! The whole way from a sensor's socket to an answer, with a real gRPC server
 //! in place of a sensor.
 
+mod ask;
 mod push;
 mod tls;
 
@@ -102,6 +103,9 @@ fn tenant(directory: &Path) -> Tenant {
         store: Layout::new(directory.join("store").to_str().unwrap()).unwrap(),
         roll: RollSettings { bytes: 1 << 20, age: Duration::from_secs(60) },
         retention: Retention::default(),
+        rules: crate::state::Rules::default(),
+        answers: None,
+        limits: crate::query::Limits::default(),
         tls: None,
     }
 }

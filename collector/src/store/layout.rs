@@ -4,6 +4,7 @@
 //! lock                                            held by the one who writes
 //! name                                            under which sensors know the store
 //! sensors.json                                    who was heard when, see `silence`
+//! state.sqlite                                    who looked, see `state`
 //! owners.json                                     whose the sensors are, see `owners.rs`
 //! seal.jsonl, seal.key, seal.pub                  what was stored, signed, see `seal`
 //! legal-hold                                      while it is there nothing is removed
@@ -128,6 +129,11 @@ impl Layout {
     /// The file of which sensor is whose.
     pub fn owners(&self) -> PathBuf {
         self.root.join("owners.json")
+    }
+
+    /// The database of what is kept besides events.
+    pub fn state(&self) -> PathBuf {
+        self.root.join("state.sqlite")
     }
 
     /// The file of what was stored, signed.

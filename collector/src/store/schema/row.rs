@@ -5,8 +5,9 @@ use std::borrow::Cow;
 use activity_proto::{
     json::to_json,
     v1::{
-        Attribution, Credentials, Event, EventId, Exec, Exit, Gap, Heartbeat, Login, MountOperation, Open,
-        Outcome, Place, Process, PtraceOperation, Session, Silence, event::Payload,
+        Attribution, Credentials, Event, EventId, Exec, Exit, Gap, Heartbeat, Login, LoginFailed,
+        MountOperation, Open, Outcome, Place, Process, PtraceOperation, Session, Silence, Switch,
+        event::Payload,
     },
 };
 use bytes::Bytes;
@@ -94,6 +95,30 @@ impl Row {
 
     pub fn silence(&self) -> Option<&Silence> {
         if let Some(Payload::Silence(silence)) = &self.event.payload { Some(silence) } else { None }
+    }
+
+    pub fn login_failed(&self) -> Option<&LoginFailed> {
+        if let Some(Payload::LoginFailed(failed)) = &self.event.payload { Some(failed) } else { None }
+    }
+
+    /// A step from one user to another.
+    pub fn switch(&self) -> Option<&Switch> {
+        if let Some(Payload::AccountSwitch(switch)) = &self.event.payload { Some(switch) } else { None }
+    }
+
+    /// Who somebody became, or tried to log in as.
+    pub fn to_user(&self) -> Option<&str> {
+        let of_switch = self.switch().map(|switch| switch.to.as_str());
+        of_switch.or_else(|| self.login_failed().map(|failed| failed.user.as_str()))
+    }
+
+    /// Address, port, method and key of the login it belongs to, or of the one that was refused.
+    pub fn login_way(&self) -> Option<(&str, Option<u32>, &str, &str)> {
+        if let Some(of) = self.login_failed() {
+            return Some((&of.remote_address, of.remote_port, &of.auth_method, &of.key_fingerprint));
+        }
+        let of = self.session()?;
+        Some((&of.remote_address, of.remote_port, &of.auth_method, &of.key_fingerprint))
     }
 
     /// The file, socket or place that was acted on.
@@ -249,6 +274,24 @@ impl Row {
             Payload::CredentialChange(change) => Some(change.new?.euid),
             _ => None,
         }
+    }
+
+    /// The effective user that it was before; nothing where that is not known.
+    pub fn old_euid(&self) -> Option<u32> {
+        match self.event.payload.as_ref()? {
+            Payload::CredentialChange(change) => Some(change.old?.euid),
+            _ => None,
+        }
+    }
+
+    /// How many events are missing, by their numbers or by the counts of what had none yet;
+    /// nothing where nobody knows.
+    pub fn gap_missing(&self) -> Option<u64> {
+        let gap = self.gap()?;
+        let between = gap.to_sequence.checked_sub(gap.from_sequence).map(|more| more.saturating_add(1));
+        let numbered = between.filter(|_| gap.from_sequence > 0).unwrap_or(0);
+        let counted = gap.counts.iter().fold(0_u64, |sum, of| sum.saturating_add(of.count));
+        Some(numbered.max(counted)).filter(|&missing| missing > 0)
     }
 
     pub fn gap_counts(&self) -> Option<String> {

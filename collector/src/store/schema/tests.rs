@@ -108,7 +108,7 @@ fn what_is_unset_is_null() {
 fn a_gap_says_where_why_and_how_many() {
     let expected = json!({
         "type": "gap", "lane": "file", "gap_reason": "slow_subscriber",
-        "gap_from": 3, "gap_to": 6, "gap_counts": "{\"open\":4}",
+        "gap_from": 3, "gap_to": 6, "gap_counts": "{\"open\":4}", "gap_missing": 4,
     });
     let mut event = gap();
     event.id = Some(EventId { lane: Lane::File.into(), ..EventId::default() });
