@@ -36,7 +36,7 @@ use crate::{
 const START: Duration = Duration::from_secs(60);
 const EACH_MILLION: Duration = Duration::from_secs(120);
 /// After how long without a change the files are as they stay.
-const QUIET: Duration = Duration::from_secs(15);
+const QUIET: Duration = Duration::from_secs(45);
 
 /// What follows the list of options.
 pub const AFTER_HELP: &str = "\
