@@ -154,6 +154,7 @@ Configuration file, with its defaults:
   seconds = 300
   [retention]          # whole files are removed, oldest first; 0 keeps all
   keep_days = 0        # when the latest event in a file is older
+  class_days = {}      # keep_days of single classes: { file = 30, process = 365 }
   max_bytes = 0        # when all files together are larger
   [query]
   require_purpose = false   # `query`, `timeline` and `report` ask for --purpose

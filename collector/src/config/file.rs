@@ -9,7 +9,7 @@ use std::{
 use activity_peers::Address;
 use serde::Deserialize;
 
-use crate::{failure::Failure, query::Limits};
+use crate::{failure::Failure, query::Limits, store::Class};
 
 /// How unlike a known key a suggestion may be, from 0 (anything) to 1 (equal).
 const SIMILAR: f64 = 0.6;
@@ -112,6 +112,33 @@ pub struct Roll {
 pub struct Keep {
     pub keep_days: u32,
     pub max_bytes: u64,
+    pub class_days: ClassDays,
+}
+
+/// Days for single classes, instead of `keep_days`.
+#[derive(Clone, Copy, Debug, Default, Deserialize)]
+#[serde(deny_unknown_fields, default)]
+pub struct ClassDays {
+    process: Option<u32>,
+    file: Option<u32>,
+    network: Option<u32>,
+    identity: Option<u32>,
+    kernel: Option<u32>,
+    sensor: Option<u32>,
+}
+
+impl ClassDays {
+    /// In the order of all classes.
+    pub fn all(self) -> [Option<u32>; Class::ALL.len()] {
+        Class::ALL.map(|class| match class {
+            Class::Process => self.process,
+            Class::File => self.file,
+            Class::Network => self.network,
+            Class::Identity => self.identity,
+            Class::Kernel => self.kernel,
+            Class::Sensor => self.sensor,
+        })
+    }
 }
 
 impl Default for Roll {
@@ -137,6 +164,9 @@ impl Keep {
         match self {
             Self { keep_days: 36_501.., .. } => {
                 Some("`retention.keep_days` must be at most 36500, or 0 for ever")
+            }
+            Self { class_days, .. } if class_days.all().iter().any(|days| matches!(days, Some(36_501..))) => {
+                Some("every day of `retention.class_days` must be at most 36500, or 0 for ever")
             }
             Self { max_bytes: 1.., .. } if self.max_bytes < roll.bytes => {
                 Some("`retention.max_bytes` must be at least `roll.bytes`, or 0 for no limit")

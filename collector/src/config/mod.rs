@@ -110,7 +110,7 @@ fn several(args: &RunArgs, file: File) -> Result<Vec<Tenant>, Failure> {
         let wrong = |why: String| Failure::config(format!("tenants.{name}: {why}"));
         let name: Name = name.parse().map_err(|error| wrong(format!("{error}")))?;
         let store = match part.store.take() {
-            Some(url) => Layout::new(&url),
+            Some(url) => Layout::new(&url).map(|store| store.of(&name)),
             None => Layout::new(parent).map(|parent| parent.tenant(&name)),
         };
         let store = store.map_err(Failure::config)?;
@@ -135,7 +135,7 @@ fn tenant(
     name: Option<Name>,
     part: Part,
     store: Layout,
-    (roll, Keep { keep_days, max_bytes }): (Roll, Keep),
+    (roll, Keep { keep_days, max_bytes, class_days }): (Roll, Keep),
     tls: Option<Files>,
     plain_text: bool,
 ) -> Result<Tenant, String> {
@@ -151,7 +151,7 @@ fn tenant(
         return Err(sentence);
     }
     let roll = RollSettings { bytes: roll.bytes, age: Duration::from_secs(roll.seconds) };
-    let retention = Retention { keep_days, max_bytes };
+    let retention = Retention { keep_days, max_bytes, of_class: class_days.all() };
     let (listen, rules, limits) = (part.listen, Rules::default(), Limits::default());
     Ok(Tenant { name, sensors, listen, store, roll, retention, rules, answers, limits, tls })
 }

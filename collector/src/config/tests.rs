@@ -46,6 +46,12 @@ fn what_is_wrong_is_told_with_its_line() {
             2,
             "`retention.keep_days` must be at most 36500, or 0 for ever",
         ),
+        ("[retention]\nclass_days = { files = 3 }\n", 2, "unknown key `files`; did you mean `file`?"),
+        (
+            "\n[retention]\nclass_days = { file = 36501 }\n",
+            2,
+            "every day of `retention.class_days` must be at most 36500, or 0 for ever",
+        ),
     ] {
         assert_eq!(File::parse(text).unwrap_err(), (line, sentence.to_owned()), "{text}");
     }

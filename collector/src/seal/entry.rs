@@ -42,8 +42,12 @@ pub enum What {
     },
     /// A file that was there when the seal began.
     Adopted(SealedFile),
-    /// A segment became a file.
+    /// A segment became a file, in an older build.
     Sealed(Sealed),
+    /// A segment became files.
+    Rolled(Segment),
+    /// Files became one.
+    Merged(Merged),
     /// A segment had no events.
     Empty {
         /// The segment's number.
@@ -69,6 +73,41 @@ pub struct SealedFile {
     pub digest: Digest,
 }
 
+/// A file with the events that are in it.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Part {
+    /// The file.
+    pub file: SealedFile,
+    /// Its rows.
+    pub rows: u64,
+    /// The sum of its events, see `store/sum.rs`.
+    pub sum: Digest,
+}
+
+/// A segment that became files.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Segment {
+    /// The segment's number.
+    pub number: u64,
+    /// The files.
+    pub files: Vec<Part>,
+    /// Places in the segment that could not be read.
+    #[serde(default, skip_serializing_if = "is_zero")]
+    pub damaged: u64,
+    /// Whose events are in them.
+    pub sensors: Vec<Sensor>,
+}
+
+/// Files that became one.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Merged {
+    /// The one.
+    #[serde(flatten)]
+    pub part: Part,
+    /// The files, which are removed then.
+    pub from: Vec<SealedFile>,
+}
+
 /// A segment that became a file.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Sealed {
@@ -88,7 +127,7 @@ pub struct Sealed {
 pub struct Sensor {
     /// The sensor's id.
     pub sensor: String,
-    /// BLAKE3 of the sensor's chain before, the file's digest, and `lanes` as it stands here.
+    /// BLAKE3 of the sensor's chain before, the digest of the files, and `lanes` as it stands here.
     pub chain: Digest,
     /// Its lanes.
     pub lanes: Vec<Lane>,
@@ -118,7 +157,8 @@ pub struct Removed {
     pub file: SealedFile,
     /// Why.
     pub reason: Reason,
-    /// Whose events were in it, as they were sealed.
+    /// Whose events were in it, in an entry of an older build.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub sensors: Vec<Sensor>,
 }
 
@@ -193,23 +233,60 @@ impl Sensor {
     }
 }
 
+impl Segment {
+    /// One digest for all files: BLAKE3 of their digests one after another.
+    pub fn digest(files: &[Part]) -> Digest {
+        let mut hasher = blake3::Hasher::new();
+        files.iter().for_each(|part| _ = hasher.update(&part.file.digest.0));
+        hasher.finalize().into()
+    }
+}
+
+/// What is sealed of whom with a segment.
+pub struct Content<'a> {
+    /// What the chains of sensors go on with.
+    pub digest: Digest,
+    pub rows: u64,
+    pub damaged: u64,
+    pub sensors: &'a [Sensor],
+}
+
 impl What {
     /// The number of the segment that it stands for, where it stands for one.
     pub fn segment(&self) -> Option<u64> {
         match self {
             Self::Sealed(sealed) => Some(sealed.file.number),
+            Self::Rolled(segment) => Some(segment.number),
             Self::Empty { number, .. } => Some(*number),
-            Self::Begun { .. } | Self::Adopted(_) | Self::Removed(_) => None,
+            Self::Begun { .. } | Self::Adopted(_) | Self::Merged(_) | Self::Removed(_) => None,
         }
     }
 
-    /// The file that it is about.
-    pub fn file(&self) -> Option<&SealedFile> {
+    /// The files that it is about; of a compaction the new one.
+    pub fn files(&self) -> Vec<&SealedFile> {
         match self {
-            Self::Adopted(file) => Some(file),
-            Self::Sealed(sealed) => Some(&sealed.file),
-            Self::Removed(removed) => Some(&removed.file),
-            Self::Begun { .. } | Self::Empty { .. } => None,
+            Self::Adopted(file) => vec![file],
+            Self::Sealed(sealed) => vec![&sealed.file],
+            Self::Rolled(segment) => segment.files.iter().map(|part| &part.file).collect(),
+            Self::Merged(merged) => vec![&merged.part.file],
+            Self::Removed(removed) => vec![&removed.file],
+            Self::Begun { .. } | Self::Empty { .. } => Vec::new(),
+        }
+    }
+
+    /// What a segment had, where it had anything.
+    pub fn content(&self) -> Option<Content<'_>> {
+        match self {
+            Self::Sealed(Sealed { file, rows, damaged, sensors }) => {
+                Some(Content { digest: file.digest, rows: *rows, damaged: *damaged, sensors })
+            }
+            Self::Rolled(Segment { files, damaged, sensors, .. }) => Some(Content {
+                digest: Segment::digest(files),
+                rows: files.iter().map(|part| part.rows).fold(0, u64::saturating_add),
+                damaged: *damaged,
+                sensors,
+            }),
+            _ => None,
         }
     }
 }
@@ -220,6 +297,13 @@ impl fmt::Display for What {
             Self::Begun { .. } => write!(f, "the seal begins"),
             Self::Adopted(file) => write!(f, "{} was there before", file.path),
             Self::Sealed(sealed) => write!(f, "{} has {} events", sealed.file.path, sealed.rows),
+            Self::Rolled(segment) => {
+                let rows = segment.files.iter().map(|part| part.rows).fold(0, u64::saturating_add);
+                write!(f, "segment {} has {rows} events in {} files", segment.number, segment.files.len())
+            }
+            Self::Merged(Merged { part, from }) => {
+                write!(f, "{} has {} events of {} files", part.file.path, part.rows, from.len())
+            }
             Self::Empty { number, .. } => write!(f, "segment {number} had no events"),
             Self::Removed(removed) => write!(f, "{} is removed", removed.file.path),
         }

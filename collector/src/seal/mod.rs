@@ -18,23 +18,31 @@
 //! |---|---|
 //! | `begun` | the first entry: the public key, and the number `before` of the last segment that was rolled without an entry |
 //! | `adopted` | a file that was there when the seal began |
-//! | `sealed` | a segment became a file |
+//! | `rolled` | a segment became files, one in each partition |
+//! | `sealed` | the same of an older build: a segment became one file |
+//! | `merged` | files became one: the new one, and `from` the old |
 //! | `empty` | a segment had no events, so there is no file |
-//! | `removed` | retention removes a file: `reason` is `age` or `quota`, `sensors` what was sealed |
+//! | `removed` | retention removes a file: `reason` is `age` or `quota` |
 //!
-//! `sealed` and `empty` have consecutive numbers. A file is its `number`, its `path` in
-//! the store, its `length` and the BLAKE3 `digest` of all of it. `sealed` adds its `rows`,
-//! places of the segment that were `damaged`, and for every sensor in it the `lanes` of its
-//! runs (lowest and highest sequence, count of events with one, and the sequences that
-//! gaps account for) with the sensor's `chain`: BLAKE3 of the 32 bytes of its chain before
-//! (zeroes at first), of the 32 bytes of the file's digest, and of `lanes` as it stands.
+//! `rolled`, `sealed` and `empty` have consecutive numbers. A file is its `number`, its
+//! `path` in the store, its `length` and the BLAKE3 `digest` of all of it; `rolled` and
+//! `merged` add its `rows` and the `sum` of its events (the BLAKE3 hashes of all, as four
+//! little-endian numbers of 64 bits each, added up), so that what was merged can be seen to
+//! be what there was. A segment has places that were `damaged`, and for every sensor in it
+//! the `lanes` of its runs (lowest and highest sequence, count of events with one, and the
+//! sequences that gaps account for) with the sensor's `chain`: BLAKE3 of the 32 bytes of its
+//! chain before (zeroes at first), of 32 bytes for the files, and of `lanes` as it stands. The
+//! 32 bytes are the BLAKE3 of all the files' digests in their order, or in `sealed` the
+//! file's digest.
 //!
 //! # Order
 //!
 //! A Parquet file is durable before its entry, the entry before the segment goes; a
-//! `removed` entry is durable before its file goes. A kill at any moment leaves a segment
-//! that is rolled again, a file that is removed then, or a line that is cut, which goes
-//! when the seal is opened. A file without an entry whose segment is gone is never
+//! `removed` entry is durable before its file goes. A merged file is durable before its entry,
+//! the entry before it gets its name, and its name before the old files go. A kill at any
+//! moment leaves a segment that is rolled again, a file that is removed then, an entry of a
+//! merger that came to nothing while all the old files are there, or a line that is cut, which
+//! goes when the seal is opened. A file without an entry whose segment is gone is never
 //! sealed: it did not come from here.
 
 mod checkpoint;
@@ -49,7 +57,7 @@ pub mod verify;
 mod tests;
 
 use std::{
-    collections::{BTreeMap, BTreeSet},
+    collections::BTreeMap,
     fs::File,
     io::{self, ErrorKind},
     path::{Path, PathBuf},
@@ -58,23 +66,23 @@ use std::{
 use activity_segments::{DiskFile as _, Machine, replace};
 use jiff::Timestamp;
 
-pub use entry::{Reason, Removed, SealedFile, Sensor};
+pub use entry::{Merged, Part, Reason, Removed, SealedFile};
 pub use hex::Digest;
 pub use ranges::Ranges;
 
 use crate::store::{Layout, StoreError};
 use checkpoint::Checkpoint;
-use entry::{Entry, Sealed, What, hash, is_signed, measure};
+use entry::{Entry, Segment, What, hash, is_signed, measure};
 use key::Key;
 
-/// A segment that became a file.
+/// A segment that became files.
 #[derive(Debug)]
 pub struct Rolled {
-    /// The file.
-    pub file: SealedFile,
-    /// Its rows.
-    pub rows: u64,
-    /// Whose events are in it.
+    /// Its number.
+    pub number: u64,
+    /// The files.
+    pub parts: Vec<Part>,
+    /// Whose events are in them.
     pub ranges: Ranges,
 }
 
@@ -89,6 +97,8 @@ pub struct Seal {
     head: Head,
     /// Files of which it is sealed that they are removed, and which are still there.
     unfinished: Vec<PathBuf>,
+    /// Files that were merged into one that is there, and which are still there too.
+    superseded: Vec<PathBuf>,
 }
 
 /// Where the seal ends.
@@ -100,8 +110,12 @@ struct Head {
     previous: Digest,
     /// The number of the last segment that is sealed.
     last: u64,
+    /// The files of that segment.
+    last_files: Vec<String>,
     /// The value of every sensor's chain.
     chains: BTreeMap<String, Digest>,
+    /// What was sealed of every file that should be there.
+    files: BTreeMap<String, Digest>,
 }
 
 impl Head {
@@ -114,16 +128,27 @@ impl Head {
     fn note(&mut self, line: &[u8], entry: Option<&Entry>) {
         self.previous = hash(line);
         self.next = entry.map_or(self.next, |entry| entry.entry).saturating_add(1);
-        match entry.map(|entry| &entry.what) {
-            Some(What::Begun { before, .. }) => self.last = *before,
-            Some(What::Sealed(sealed)) => {
-                self.last = self.last.max(sealed.file.number);
-                let chains = sealed.sensors.iter().map(|sensor| (sensor.sensor.clone(), sensor.chain));
-                self.chains.extend(chains);
-            }
-            Some(What::Empty { number, .. }) => self.last = self.last.max(*number),
-            Some(What::Adopted(_) | What::Removed(_)) | None => {}
+        let Some(what) = entry.map(|entry| &entry.what) else { return };
+        if let What::Begun { before, .. } = what {
+            self.last = *before;
         }
+        if let Some(number) = what.segment() {
+            self.last = self.last.max(number);
+            self.last_files = what.files().iter().map(|file| file.path.clone()).collect();
+        }
+        if let Some(content) = what.content() {
+            let chains = content.sensors.iter().map(|sensor| (sensor.sensor.clone(), sensor.chain));
+            self.chains.extend(chains);
+        }
+        self.note_files(what);
+    }
+
+    fn note_files(&mut self, what: &What) {
+        if let What::Removed(removed) = what {
+            self.files.remove(&removed.file.path);
+            return;
+        }
+        self.files.extend(what.files().iter().map(|file| (file.path.clone(), file.digest)));
     }
 
     fn checkpoint(&self) -> Checkpoint {
@@ -155,8 +180,9 @@ impl Seal {
             tracing::warn!("{} bytes of an entry that was cut are removed from the seal", found.cut);
             file.set_len(found.length).and_then(|()| file.sync()).map_err(failed)?;
         }
-        let Found { head, length, unfinished, .. } = found;
-        Ok(Self { key, path, file, length, is_torn: false, head, unfinished })
+        found.head.files.retain(|path, _| layout.root().join(path).exists());
+        let Found { head, length, unfinished, superseded, .. } = found;
+        Ok(Self { key, path, file, length, is_torn: false, head, unfinished, superseded })
     }
 
     /// The number of the last segment that is sealed.
@@ -164,12 +190,36 @@ impl Seal {
         self.head.last
     }
 
-    /// Seals a file that was made of a segment.
-    pub fn file(&mut self, rolled: Rolled, damaged: u64) -> Result<(), StoreError> {
-        let Rolled { file, rows, ranges } = rolled;
-        let sensors = ranges.seal(&self.head.chains, file.digest);
+    /// Whether a segment is the last that is sealed, and all its files are there.
+    pub fn is_complete(&self, layout: &Layout, number: u64) -> bool {
+        let is_there = |path: &String| layout.root().join(path).is_file();
+        number == self.head.last && self.head.last_files.iter().all(is_there)
+    }
+
+    /// Whether a file is as it was sealed.
+    pub fn has(&self, file: &SealedFile) -> bool {
+        self.head.files.get(&file.path) == Some(&file.digest)
+    }
+
+    /// Seals the files that were made of a segment.
+    pub fn rolled(&mut self, rolled: Rolled, damaged: u64) -> Result<(), StoreError> {
+        let Rolled { number, parts: files, ranges } = rolled;
+        let sensors = ranges.seal(&self.head.chains, Segment::digest(&files));
         let sensors = sensors.map_err(|source| StoreError::file("write", &self.path, source))?;
-        self.append(What::Sealed(Sealed { file, rows, damaged, sensors }))
+        self.append(What::Rolled(Segment { number, files, damaged, sensors }))
+    }
+
+    /// Seals that files become one, which is to follow.
+    pub fn merged(&mut self, merged: Merged) -> Result<(), StoreError> {
+        let from: Vec<String> = merged.from.iter().map(|file| file.path.clone()).collect();
+        self.append(What::Merged(merged))?;
+        from.iter().for_each(|path| _ = self.head.files.remove(path));
+        Ok(())
+    }
+
+    /// Files that were merged, and which a kill left.
+    pub fn superseded(&self) -> Vec<PathBuf> {
+        self.superseded.clone()
     }
 
     /// Seals that a segment had no events.
@@ -185,19 +235,6 @@ impl Seal {
     /// Files of which it is sealed that they are removed, and which a kill left.
     pub fn unfinished(&mut self) -> &mut Vec<PathBuf> {
         &mut self.unfinished
-    }
-
-    /// What was sealed of the files with these numbers.
-    pub fn sensors(&self, numbers: &BTreeSet<u64>) -> Result<BTreeMap<u64, Vec<Sensor>>, StoreError> {
-        let mut found = BTreeMap::new();
-        let read = lines::each(&self.path, |line| {
-            if let Some(Entry { what: What::Sealed(sealed), .. }) = Entry::read(line)
-                && numbers.contains(&sealed.file.number)
-            {
-                found.insert(sealed.file.number, sealed.sensors);
-            }
-        });
-        read.map(|_| found).map_err(|source| StoreError::file("read", &self.path, source))
     }
 
     fn append(&mut self, what: What) -> Result<(), StoreError> {
@@ -239,20 +276,29 @@ struct Found {
     /// Lines that are no entries.
     strange: u64,
     unfinished: Vec<PathBuf>,
+    superseded: Vec<PathBuf>,
 }
 
 impl Found {
     fn read(layout: &Layout, key: &Key) -> Result<Self, StoreError> {
         let (path, public) = (layout.seal(), key.public());
         let mut found = Self::default();
+        let there = |file: &SealedFile| {
+            let path = layout.stored(&file.path).map(|file| file.path);
+            path.filter(|path| path.exists())
+        };
         let extent = lines::each(&path, |line| {
             let entry = Entry::read(line);
             found.head.note(line, entry.as_ref());
             match entry.map(|entry| entry.what) {
                 // Whoever can write a line cannot have any file removed.
                 Some(What::Removed(removed)) if is_signed(line, &public) => {
-                    let file = layout.stored(&removed.file.path);
-                    found.unfinished.extend(file.map(|file| file.path).filter(|path| path.exists()));
+                    found.unfinished.extend(there(&removed.file));
+                }
+                Some(What::Merged(merged)) if is_signed(line, &public) => {
+                    if there(&merged.part.file).is_some() {
+                        found.superseded.extend(merged.from.iter().filter_map(there));
+                    }
                 }
                 Some(_) => {}
                 None => found.strange += 1,

@@ -92,7 +92,7 @@ fn segments_without_events_are_sealed_too_so_that_numbers_have_no_holes() {
     }
     let entries = entries(&layout);
     assert!(matches!(entries[0].what, What::Begun { before: 0, .. }));
-    assert!(matches!(entries[1].what, What::Sealed(_)));
+    assert!(matches!(entries[1].what, What::Rolled(_)));
     assert!(entries[2..].iter().all(|entry| matches!(entry.what, What::Empty { .. })));
     assert_eq!(segments(&layout), [1, 2, 3, 4]);
 }

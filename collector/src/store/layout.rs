@@ -8,70 +8,51 @@
 //! owners.json                                     whose the sensors are, see `owners.rs`
 //! seal.jsonl, seal.key, seal.pub                  what was stored, signed, see `seal`
 //! legal-hold                                      while it is there nothing is removed
+//! legal-hold-CLASS                                the same for one class
+//! readers                                         locked by those who read, see `reader.rs`
 //! log/NUMBER-DAY-MARKER.log                       segments, see `log.rs`
-//! events/day=YYYY-MM-DD/NUMBER_FROM_TO.parquet    what became of a segment
-//! events/day=YYYY-MM-DD/.NUMBER.tmp               one that is being made
+//! events/tenant=NAME/day=YYYY-MM-DD/class=CLASS/  a partition, with
+//!     NUMBER_FROM_TO.parquet                      what it has of a segment
+//!     FIRST-LAST_FROM_TO.parquet                  what it has of those segments, compacted
+//!     .NUMBER.tmp                                 one that is being made
+//! events/day=YYYY-MM-DD/NUMBER_FROM_TO.parquet    what became of a segment in an older build
 //! ```
 //!
-//! A Parquet file has the number of its segment, so whoever sees both knows
-//! that they hold the same. FROM and TO are the times of its first and last
-//! event in nanoseconds since 1970: a query leaves files out by name alone.
+//! A Parquet file has the numbers of its segments. While a segment is there, it alone counts
+//! and its files do not; and a file does not count beside another in its directory whose
+//! numbers include its own. So a roll comes into effect when the segment goes, and a
+//! compaction when the new file gets its name, each at once. FROM and TO are the times of the
+//! first and last event in nanoseconds since 1970: a query leaves files out by name alone.
+//! DAY is that of the events' own time by UTC (`partition.rs` says when not), and NAME is
+//! `default` where there is one tenant only.
 
 use std::{
+    collections::BTreeMap,
     fs, io,
-    os::unix::fs::DirBuilderExt as _,
+    os::unix::fs::{DirBuilderExt as _, OpenOptionsExt as _},
     path::{Path, PathBuf},
-    str::FromStr,
 };
 
 use activity_peers::Name;
-use jiff::{civil::Date, tz::TimeZone};
+use jiff::civil::Date;
 
-use super::{StoreError, log::Segment};
+use super::{
+    StoreError,
+    class::Class,
+    log::Segment,
+    partition::Place,
+    stored::{StoredFile, without_superseded},
+};
+
+/// The name of the tenant where there is only one.
+const ONLY_TENANT: &str = "default";
 
 /// The directory of a store.
 #[derive(Clone, Debug)]
 pub struct Layout {
     root: PathBuf,
-}
-
-/// A finished Parquet file.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub struct StoredFile {
-    /// The number of the segment it was made of.
-    pub number: u64,
-    /// Time of the earliest event.
-    pub from: i64,
-    /// Time of the latest event.
-    pub to: i64,
-    /// Where it is.
-    pub path: PathBuf,
-}
-
-impl StoredFile {
-    /// The file's name in the directory of its day.
-    pub fn name(number: u64, from: i64, to: i64) -> String {
-        format!("{number:012}_{from}_{to}.parquet")
-    }
-
-    /// The time of its latest event, or the day on which it was stored, where that is
-    /// later: a clock that is behind makes nothing old.
-    pub fn latest(&self) -> i64 {
-        let day = self.path.parent().and_then(|day| day.file_name()?.to_str()?.strip_prefix("day="));
-        let day = day.and_then(|day| day.parse::<Date>().ok()?.to_zoned(TimeZone::UTC).ok());
-        let day = day.and_then(|day| i64::try_from(day.timestamp().as_nanosecond()).ok());
-        self.to.max(day.unwrap_or(i64::MIN))
-    }
-
-    fn from_path(path: PathBuf) -> Option<Self> {
-        let mut parts = path.file_name()?.to_str()?.strip_suffix(".parquet")?.split('_');
-        let (number, from, to) = (number(&mut parts)?, number(&mut parts)?, number(&mut parts)?);
-        Some(Self { number, from, to, path })
-    }
-}
-
-fn number<'a, N: FromStr>(parts: &mut impl Iterator<Item = &'a str>) -> Option<N> {
-    parts.next()?.parse().ok()
+    /// Whose events are written here.
+    tenant: String,
 }
 
 impl Layout {
@@ -83,7 +64,7 @@ impl Layout {
             None if url.is_empty() => return Err(StoreError::Url(url.to_owned())),
             None => url,
         };
-        Ok(Self { root: root.into() })
+        Ok(Self { root: root.into(), tenant: ONLY_TENANT.into() })
     }
 
     /// The store at a URL, or the one of a tenant in it.
@@ -94,7 +75,12 @@ impl Layout {
 
     /// The store of a tenant, within the directory of all.
     pub fn tenant(&self, name: &Name) -> Self {
-        Self { root: self.root.join(name.as_str()) }
+        Self { root: self.root.join(name.as_str()), ..self.clone() }.of(name)
+    }
+
+    /// The same directory, where a tenant's events are written.
+    pub fn of(self, name: &Name) -> Self {
+        Self { tenant: name.as_str().into(), ..self }
     }
 
     /// The store's directory.
@@ -156,6 +142,16 @@ impl Layout {
         self.root.join("legal-hold")
     }
 
+    /// The file that, while it is there, keeps all of a class.
+    pub fn legal_hold_of(&self, class: Class) -> PathBuf {
+        self.root.join(format!("legal-hold-{class}"))
+    }
+
+    /// The file that readers lock.
+    pub fn readers(&self) -> PathBuf {
+        self.root.join("readers")
+    }
+
     /// A path as it is within the store.
     pub fn relative(&self, path: &Path) -> String {
         path.strip_prefix(&self.root).unwrap_or(path).to_string_lossy().into_owned()
@@ -163,9 +159,17 @@ impl Layout {
 
     /// The Parquet file that a path within the store names; `None` for anything else.
     pub fn stored(&self, relative: &str) -> Option<StoredFile> {
-        let (day, name) = relative.strip_prefix("events/day=")?.split_once('/')?;
-        day.parse::<Date>().ok()?;
-        (!name.contains('/')).then(|| StoredFile::from_path(self.root.join(relative)))?
+        let mut parts = relative.strip_prefix("events/")?.split('/').peekable();
+        if let Some(tenant) = parts.next_if(|part| part.starts_with("tenant=")) {
+            tenant.strip_prefix("tenant=")?.parse::<Name>().ok()?;
+            parts.peek()?.strip_prefix("day=")?.parse::<Date>().ok()?;
+            parts.next();
+            parts.next()?.strip_prefix("class=")?.parse::<Class>().ok()?;
+        } else {
+            parts.next()?.strip_prefix("day=")?.parse::<Date>().ok()?;
+        }
+        let _name = parts.next()?;
+        parts.next().is_none().then(|| StoredFile::from_path(self.root.join(relative)))?
     }
 
     /// The directory of segments.
@@ -173,14 +177,15 @@ impl Layout {
         self.root.join("log")
     }
 
-    /// The directory of days.
+    /// The directory of all partitions.
     pub fn events(&self) -> PathBuf {
         self.root.join("events")
     }
 
-    /// The directory of one day's files.
-    pub fn day(&self, day: Date) -> PathBuf {
-        self.events().join(format!("day={day}"))
+    /// The directory of a partition.
+    pub fn partition(&self, (day, class): Place) -> PathBuf {
+        let tenant = self.events().join(format!("tenant={}", self.tenant));
+        tenant.join(format!("day={day}")).join(format!("class={class}"))
     }
 
     /// Makes the directories there must be.
@@ -189,7 +194,9 @@ impl Layout {
         for path in [self.log(), self.events()] {
             create(&path).map_err(|source| StoreError::file("create the directory", &path, source))?;
         }
-        Ok(())
+        let path = self.readers();
+        let file = fs::File::options().append(true).create(true).mode(0o640).open(&path);
+        file.map(|_| ()).map_err(|source| StoreError::file("create", &path, source))
     }
 
     /// Every segment, oldest first.
@@ -201,16 +208,21 @@ impl Layout {
         Ok(segments)
     }
 
-    /// Every finished Parquet file, oldest first.
+    /// Every finished Parquet file that counts, oldest first. Files of segments that are
+    /// still in the log are among them.
     pub fn files(&self) -> Result<Vec<StoredFile>, StoreError> {
-        let mut files: Vec<_> = self.day_entries()?.into_iter().filter_map(StoredFile::from_path).collect();
-        files.sort_unstable_by_key(|file| file.number);
+        let mut directories: BTreeMap<Option<PathBuf>, Vec<StoredFile>> = BTreeMap::new();
+        for file in self.entries()?.into_iter().filter_map(StoredFile::from_path) {
+            directories.entry(file.path.parent().map(Path::to_owned)).or_default().push(file);
+        }
+        let mut files: Vec<_> = directories.into_values().flat_map(without_superseded).collect();
+        files.sort_unstable_by(|a, b| (a.number, a.first, &a.path).cmp(&(b.number, b.first, &b.path)));
         Ok(files)
     }
 
     /// Removes what a kill left of Parquet files that were being made.
     pub fn remove_unfinished(&self) -> Result<(), StoreError> {
-        for path in self.day_entries()? {
+        for path in self.entries()? {
             if path.extension().is_some_and(|extension| extension == "tmp") {
                 fs::remove_file(&path).map_err(|source| StoreError::file("remove", &path, source))?;
             }
@@ -218,27 +230,44 @@ impl Layout {
         Ok(())
     }
 
-    /// Everything in the directories of days that is called a Parquet file.
+    /// Everything in the directories of partitions that is called a Parquet file.
     pub fn parquet(&self) -> Result<Vec<PathBuf>, StoreError> {
         let is_parquet = |path: &PathBuf| path.extension().is_some_and(|extension| extension == "parquet");
-        let mut paths: Vec<PathBuf> = self.day_entries()?.into_iter().filter(is_parquet).collect();
+        let mut paths: Vec<PathBuf> = self.entries()?.into_iter().filter(is_parquet).collect();
         paths.sort_unstable();
         Ok(paths)
     }
 
-    fn day_entries(&self) -> Result<Vec<PathBuf>, StoreError> {
-        let days = list(&self.events())?;
-        let is_day =
-            |path: &&PathBuf| path.file_name().is_some_and(|name| name.to_string_lossy().starts_with("day="));
-        let entries: Vec<_> = days.iter().filter(is_day).map(|day| list(day)).collect::<Result<_, _>>()?;
-        Ok(entries.into_iter().flatten().collect())
+    /// All that lies in directories of partitions, and of days as older builds have them.
+    fn entries(&self) -> Result<Vec<PathBuf>, StoreError> {
+        let tenants = named(&[self.events()], "tenant=")?;
+        let old = named(&[self.events()], "day=")?;
+        let classes = named(&named(&tenants, "day=")?, "class=")?;
+        Ok(lists(old.iter().chain(&classes))?.collect())
     }
+}
+
+/// What lies in directories and has a name that begins so.
+fn named(directories: &[PathBuf], prefix: &str) -> Result<Vec<PathBuf>, StoreError> {
+    let is_named =
+        |path: &PathBuf| path.file_name().is_some_and(|name| name.to_string_lossy().starts_with(prefix));
+    Ok(lists(directories)?.filter(is_named).collect())
+}
+
+fn lists<'a>(
+    directories: impl IntoIterator<Item = &'a PathBuf>,
+) -> Result<impl Iterator<Item = PathBuf>, StoreError> {
+    let lists: Vec<_> = directories.into_iter().map(|path| list(path)).collect::<Result<_, _>>()?;
+    Ok(lists.into_iter().flatten())
 }
 
 fn list(directory: &Path) -> Result<Vec<PathBuf>, StoreError> {
     let paths = fs::read_dir(directory).and_then(|entries| entries.map(|entry| Ok(entry?.path())).collect());
     match paths {
-        Err(error) if error.kind() == io::ErrorKind::NotFound => Ok(Vec::new()),
+        // What is called like a directory of ours and is none has nothing in it.
+        Err(error) if matches!(error.kind(), io::ErrorKind::NotFound | io::ErrorKind::NotADirectory) => {
+            Ok(Vec::new())
+        }
         other => other.map_err(|source| StoreError::file("read the directory", directory, source)),
     }
 }
@@ -264,7 +293,7 @@ mod tests {
         layout.create().unwrap();
         let day = layout.events().join("day=2026-01-31");
         fs::create_dir(&day).unwrap();
-        let names = [StoredFile::name(12, -5, 7), StoredFile::name(2, 0, 1)];
+        let names = [StoredFile::name((12, 12), (-5, 7)), StoredFile::name((2, 2), (0, 1))];
         for name in names.iter().map(String::as_str).chain([".000000000013.tmp", "x.parquet", "1_2.parquet"])
         {
             fs::write(day.join(name), "").unwrap();
@@ -272,7 +301,9 @@ mod tests {
         let files = layout.files().unwrap();
         assert_eq!(files.iter().map(|file| file.number).collect::<Vec<_>>(), [2, 12]);
         assert_eq!((files[1].from, files[1].to), (-5, 7));
-        assert_eq!(files[1].latest(), 1_769_817_600_000_000_000);
+        let before = files[1].path.with_file_name("not there");
+        assert_eq!(StoredFile { path: before, ..files[1].clone() }.latest(), 1_769_817_600_000_000_000);
+        assert!(files[1].latest() > 1_769_817_600_000_000_000, "it was stored now");
         assert_eq!(StoredFile { to: i64::MAX, ..files[1].clone() }.latest(), i64::MAX);
         assert_eq!(layout.parquet().unwrap().len(), 4);
         for file in &files {
@@ -285,5 +316,50 @@ mod tests {
         layout.remove_unfinished().unwrap();
         assert!(!day.join(".000000000013.tmp").exists());
         assert_eq!(layout.files().unwrap(), files);
+    }
+
+    /// A store with an empty file of each name in a partition.
+    fn with(names: &[&str]) -> (tempfile::TempDir, Layout) {
+        let directory = tempfile::tempdir().unwrap();
+        let layout = Layout::new(directory.path().to_str().unwrap()).unwrap();
+        let partition = layout.partition(("2026-01-31".parse().unwrap(), Class::File));
+        fs::create_dir_all(&partition).unwrap();
+        names.iter().for_each(|name| fs::write(partition.join(name), "").unwrap());
+        (directory, layout)
+    }
+
+    #[test]
+    fn a_file_in_a_partition_says_what_it_has() {
+        let (_directory, layout) = with(&["000000000003-000000000007_1_2.parquet"]);
+        let file = layout.files().unwrap().remove(0);
+        assert_eq!((file.first, file.number, file.class), (3, 7, Some(Class::File)));
+        assert_eq!(file.day(), Some("2026-01-31".parse().unwrap()));
+        let relative = layout.relative(&file.path);
+        assert_eq!(
+            relative,
+            "events/tenant=default/day=2026-01-31/class=file/000000000003-000000000007_1_2.parquet"
+        );
+        assert_eq!(layout.stored(&relative), Some(file));
+        for (from, to) in
+            [("class=file", "class=x"), ("default", ".."), ("default/", "default/x/"), ("3-", "9-")]
+        {
+            assert_eq!(layout.stored(&relative.replacen(from, to, 1)), None, "{to}");
+        }
+    }
+
+    #[test]
+    fn what_became_part_of_another_file_does_not_count_any_more() {
+        let names = [
+            "2_1_2.parquet",
+            "3_1_2.parquet",
+            "3-7_1_2.parquet",
+            "7_1_2.parquet",
+            "8_1_2.parquet",
+            "3_0_2.parquet",
+        ];
+        let (_directory, layout) = with(&names);
+        let numbers: Vec<_> = layout.files().unwrap().iter().map(|file| (file.first, file.number)).collect();
+        assert_eq!(numbers, [(2, 2), (3, 7), (8, 8)]);
+        assert_eq!(layout.parquet().unwrap().len(), names.len());
     }
 }

@@ -1,12 +1,18 @@
-//! The store: a log that is durable at once, rolled into Parquet files.
+//! The store: a log that is durable at once, rolled into Parquet files, which are compacted.
 
+mod class;
+pub mod compact;
 mod layout;
 mod log;
+mod parquet;
+mod partition;
 mod reader;
 mod retain;
 pub mod roll;
 mod roller;
 mod schema;
+mod stored;
+mod sum;
 mod table;
 
 #[cfg(test)]
@@ -22,13 +28,17 @@ use std::{
 use bytes::Bytes;
 use jiff::{Timestamp, civil::Date, tz::TimeZone};
 
+pub use class::Class;
 pub use layout::Layout;
-#[cfg(test)]
-pub use layout::StoredFile;
 pub use log::{Cursor, Record};
 pub use reader::Snapshot;
 pub use retain::Retention;
 pub use roll::sync_directory;
+#[cfg(test)]
+pub use schema::events as stored_events;
+#[cfg(test)]
+pub use stored::StoredFile;
+pub use sum::Sum;
 pub use table::EventsTable;
 
 use crate::seal::Seal;
@@ -72,6 +82,13 @@ pub enum StoreError {
         .0.display()
     )]
     Key(PathBuf),
+    /// What was compacted is not what there was.
+    #[error(
+        "the file {} and those behind it would not have the same events as one file: they stay as they are; run \
+         `activity-collector verify`, and report this",
+        .0.display()
+    )]
+    Compaction(PathBuf),
     /// The collector ends.
     #[error("the collector ends")]
     Stopped,

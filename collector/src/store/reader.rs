@@ -1,13 +1,13 @@
 //! What is stored at a moment, for those who only read.
 
-use std::{fs, io};
+use std::{
+    fs::{self, File},
+    io,
+};
 
 use bytes::Bytes;
 
-use super::{
-    StoreError,
-    layout::{Layout, StoredFile},
-};
+use super::{StoreError, layout::Layout, stored::StoredFile};
 
 /// What is stored at a moment. Taking it needs no lock and changes nothing.
 #[derive(Debug)]
@@ -18,6 +18,8 @@ pub struct Snapshot {
     pub files: Vec<StoredFile>,
     /// Places in the log where something could not be read.
     pub damaged: u64,
+    /// While it is there, compaction removes none of the files.
+    _reading: Option<File>,
 }
 
 impl Snapshot {
@@ -26,6 +28,7 @@ impl Snapshot {
         if !layout.events().is_dir() {
             return Err(layout.why_missing());
         }
+        let reading = reading(layout)?;
         // First the log, then the files: a segment that is rolled meanwhile is
         // seen twice rather than not at all, and its number tells.
         let mut logs = Vec::new();
@@ -37,10 +40,23 @@ impl Snapshot {
                 Err(source) => return Err(StoreError::file("read", &path, source)),
             }
         }
-        let files = layout.files()?;
-        logs.retain(|(number, _)| files.iter().all(|file| file.number != *number));
+        // While a segment is there, not all of its files may be.
+        let mut files = layout.files()?;
+        files.retain(|file| logs.iter().all(|(number, _)| file.number != *number));
         let damaged = logs.iter().map(|(_, scan)| scan.damaged).sum();
         let records = logs.into_iter().flat_map(|(_, scan)| scan.records);
-        Ok(Self { fresh: records.flat_map(|record| record.events).collect(), files, damaged })
+        let fresh = records.flat_map(|record| record.events).collect();
+        Ok(Self { fresh, files, damaged, _reading: reading })
+    }
+}
+
+/// Tells compaction that somebody reads; `None` in a store of an older build.
+fn reading(layout: &Layout) -> Result<Option<File>, StoreError> {
+    let path = layout.readers();
+    let failed = |source| StoreError::file("read", &path, source);
+    match File::open(&path) {
+        Ok(file) => file.lock_shared().map(|()| Some(file)).map_err(failed),
+        Err(error) if error.kind() == io::ErrorKind::NotFound => Ok(None),
+        Err(source) => Err(failed(source)),
     }
 }

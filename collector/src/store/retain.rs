@@ -3,16 +3,12 @@
 #[cfg(test)]
 mod tests;
 
-use std::{collections::BTreeSet, fs, io::ErrorKind, path::Path};
+use std::{fs, io::ErrorKind, path::Path};
 
 use jiff::Timestamp;
 
-use super::{
-    StoreError,
-    layout::{Layout, StoredFile},
-    roll::sync_directory,
-};
-use crate::seal::{Reason, Removed, Seal, Sensor, sealed_file};
+use super::{StoreError, class::Class, layout::Layout, roll::sync_directory, stored::StoredFile};
+use crate::seal::{Reason, Removed, Seal, sealed_file};
 
 const DAY: i64 = 86_400 * 1_000_000_000;
 
@@ -23,6 +19,46 @@ pub struct Retention {
     pub keep_days: u32,
     /// Bytes that all files together may have; 0 is no limit.
     pub max_bytes: u64,
+    /// Days for single classes, in the order of [`Class::ALL`], where they differ.
+    pub of_class: [Option<u32>; Class::ALL.len()],
+}
+
+impl Retention {
+    /// Days for which a file is kept; one of an older build has all classes.
+    fn days(&self, class: Option<Class>) -> u32 {
+        let all = || Class::ALL.into_iter().map(|class| self.days(Some(class)));
+        let Some(class) = class else {
+            // 0 is for ever, which is the longest.
+            return if all().any(|days| days == 0) { 0 } else { all().max().unwrap_or(0) };
+        };
+        let at = Class::ALL.iter().position(|other| *other == class);
+        at.and_then(|at| self.of_class.get(at).copied().flatten()).unwrap_or(self.keep_days)
+    }
+}
+
+/// Which classes are held.
+struct Held(Vec<Class>);
+
+impl Held {
+    fn look(layout: &Layout) -> Result<Self, StoreError> {
+        let mut held = Vec::new();
+        for class in Class::ALL {
+            if is_there(&layout.legal_hold_of(class))? {
+                held.push(class);
+            }
+        }
+        Ok(Self(held))
+    }
+
+    /// Whether a file is kept; one of an older build has all classes.
+    fn has(&self, file: &StoredFile) -> bool {
+        file.class.map_or(!self.0.is_empty(), |class| self.0.contains(&class))
+    }
+}
+
+/// Where it cannot be known, everything is kept.
+fn is_there(path: &Path) -> Result<bool, StoreError> {
+    path.try_exists().map_err(|source| StoreError::file("look at", path, source))
 }
 
 /// Sees to it.
@@ -50,29 +86,32 @@ impl Keeper {
         if (self.retention == Retention::default() && seal.unfinished().is_empty()) || self.hold(layout)? {
             return Ok(());
         }
-        while let Some(path) = seal.unfinished().last() {
-            remove(path)?;
-            seal.unfinished().pop();
+        let held = Held::look(layout)?;
+        let is_held = |path: &Path| layout.stored(&layout.relative(path)).is_some_and(|file| held.has(&file));
+        while let Some(at) = seal.unfinished().iter().position(|path| !is_held(path)) {
+            if let Some(path) = seal.unfinished().get(at) {
+                remove(path)?;
+            }
+            seal.unfinished().swap_remove(at);
         }
-        let due = self.due(layout.files()?, now)?;
-        if due.is_empty() {
-            return Ok(());
-        }
-        let numbers: BTreeSet<u64> = due.iter().map(|(file, _)| file.number).collect();
-        let mut sensors = seal.sensors(&numbers)?;
-        for (file, reason) in due {
+        let files = layout.files()?;
+        let (files, kept): (Vec<_>, Vec<_>) = files.into_iter().partition(|file| !held.has(file));
+        for (file, reason) in self.due(files, &kept, now)? {
             go_on()?;
-            let sensors = sensors.remove(&file.number).unwrap_or_default();
-            self.seal_and_remove(layout, seal, &file, reason, sensors)?;
+            self.seal_and_remove(layout, seal, &file, reason)?;
         }
         Ok(())
+    }
+
+    /// Whether nothing of any class may be changed.
+    pub fn holds(&mut self, layout: &Layout) -> Result<bool, StoreError> {
+        Ok(self.hold(layout)? || !Held::look(layout)?.0.is_empty())
     }
 
     /// Whether nothing may be removed, which is said once.
     fn hold(&mut self, layout: &Layout) -> Result<bool, StoreError> {
         let path = layout.legal_hold();
-        // Where it cannot be known, everything is kept.
-        let is_held = path.try_exists().map_err(|source| StoreError::file("look at", &path, source))?;
+        let is_held = is_there(&path)?;
         if is_held && !self.is_held {
             tracing::warn!("nothing is removed while {} is there", path.display());
         }
@@ -80,19 +119,27 @@ impl Keeper {
         Ok(is_held)
     }
 
-    /// The files to remove, oldest first.
-    fn due(&self, files: Vec<StoredFile>, now: Timestamp) -> Result<Vec<(StoredFile, Reason)>, StoreError> {
-        let Retention { keep_days, max_bytes } = self.retention;
+    /// The files to remove, oldest first. Those that are held count for the limit.
+    fn due(
+        &self,
+        files: Vec<StoredFile>,
+        held: &[StoredFile],
+        now: Timestamp,
+    ) -> Result<Vec<(StoredFile, Reason)>, StoreError> {
+        let max_bytes = self.retention.max_bytes;
         let now = i64::try_from(now.as_nanosecond()).unwrap_or(i64::MAX);
-        let oldest = now.saturating_sub(DAY.saturating_mul(keep_days.into()));
-        let is_old = |file: &StoredFile| keep_days > 0 && file.latest() < oldest;
+        let is_old = |file: &StoredFile| {
+            let days = self.retention.days(file.class);
+            days > 0 && file.latest() < now.saturating_sub(DAY.saturating_mul(days.into()))
+        };
         let (old, kept): (Vec<_>, Vec<_>) = files.into_iter().partition(is_old);
         let mut due: Vec<_> = old.into_iter().map(|file| (file, Reason::Age)).collect();
         if max_bytes == 0 {
             return Ok(due);
         }
         let lengths = kept.iter().map(|file| length(&file.path)).collect::<Result<Vec<u64>, _>>()?;
-        let mut total: u64 = lengths.iter().sum();
+        let held = held.iter().map(|file| length(&file.path)).sum::<Result<u64, _>>()?;
+        let mut total: u64 = held.saturating_add(lengths.iter().sum());
         for (file, length) in kept.into_iter().zip(lengths) {
             if total <= max_bytes {
                 break;
@@ -109,13 +156,12 @@ impl Keeper {
         seal: &mut Seal,
         file: &StoredFile,
         reason: Reason,
-        sensors: Vec<Sensor>,
     ) -> Result<(), StoreError> {
         let sealed = sealed_file(layout, file.number, &file.path)?;
         let path = sealed.path.clone();
-        seal.removed(Removed { file: sealed, reason, sensors })?;
+        seal.removed(Removed { file: sealed, reason, sensors: Vec::new() })?;
         remove(&file.path)?;
-        let Retention { keep_days, max_bytes } = self.retention;
+        let (keep_days, max_bytes) = (self.retention.days(file.class), self.retention.max_bytes);
         match reason {
             Reason::Age => tracing::info!("{path} was removed: all in it is older than {keep_days} days"),
             Reason::Quota => {
@@ -131,17 +177,19 @@ fn length(path: &Path) -> Result<u64, StoreError> {
     metadata.map(|metadata| metadata.len()).map_err(|source| StoreError::file("look at", path, source))
 }
 
-/// Removes a file durably, and the directory of its day with the last one.
-fn remove(path: &Path) -> Result<(), StoreError> {
+/// Removes a file durably, and with the last one the directories of its partition.
+pub fn remove(path: &Path) -> Result<(), StoreError> {
     match fs::remove_file(path) {
         Err(source) if source.kind() != ErrorKind::NotFound => {
             return Err(StoreError::file("remove", path, source));
         }
         _ => {}
     }
-    let Some(day) = path.parent() else { return Ok(()) };
-    sync_directory(day)?;
-    // Where another file is in it, it stays.
-    let _ = fs::remove_dir(day);
+    let Some(directory) = path.parent() else { return Ok(()) };
+    sync_directory(directory)?;
+    // Where something else is in it, it stays.
+    let is_partition =
+        |path: &&Path| path.file_name().is_some_and(|name| name.to_string_lossy().contains('='));
+    let _ = directory.ancestors().take_while(is_partition).try_for_each(fs::remove_dir);
     Ok(())
 }

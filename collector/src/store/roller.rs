@@ -1,5 +1,5 @@
-//! The thread that rolls every segment older than the one being written, and removes
-//! what need not be kept.
+//! The thread that rolls every segment older than the one being written, compacts what
+//! became of them, and removes what need not be kept.
 
 use std::{
     fs, io,
@@ -16,6 +16,7 @@ use jiff::Timestamp;
 
 use super::{
     StoreError,
+    compact::{Compactor, Zeal},
     layout::Layout,
     retain::{Keeper, Retention},
     roll::roll,
@@ -24,6 +25,8 @@ use crate::seal::Seal;
 
 /// How long to wait before trying again what failed.
 const RETRY: Duration = Duration::from_secs(10);
+/// After how long without a new segment there is time to compact days that are over.
+const CALM: Duration = Duration::from_secs(20);
 /// How long to wait, when nothing is to be rolled, before looking what is too old.
 const LOOK: Duration = Duration::from_secs(3600);
 
@@ -52,7 +55,9 @@ impl Roller {
         // One wake-up that waits is enough: each looks at all there is.
         let (wake, woken) = mpsc::sync_channel(1);
         let shared = Arc::new(Shared { active: active.into(), stop: false.into() });
-        let work = Work { layout, seal, keeper: Keeper::new(retention), shared: shared.clone() };
+        let keeper = Keeper::new(retention);
+        let compactor = Compactor::new(seal.superseded());
+        let work = Work { layout, seal, keeper, compactor, shared: shared.clone() };
         let thread = std::thread::Builder::new().name("roll".into()).spawn(move || work.run(woken))?;
         Ok(Self { wake, shared, thread })
     }
@@ -76,39 +81,52 @@ struct Work {
     layout: Layout,
     seal: Seal,
     keeper: Keeper,
+    compactor: Compactor,
     shared: Arc<Shared>,
 }
 
 impl Work {
     fn run(mut self, woken: Receiver<()>) {
-        let mut failing = false;
+        let (mut failing, mut zeal) = (false, Zeal::Busy);
         while self.shared.go_on().is_ok() {
-            let failed = self.round().err();
-            if let Some(error) = &failed
+            let ended = self.round(zeal);
+            if let Err(error) = &ended
                 && !failing
                 && !matches!(error, StoreError::Stopped)
             {
                 tracing::error!("{error}; events stay where they are and it is tried again");
             }
-            failing = failed.is_some();
-            let wait = if failing { RETRY } else { LOOK };
-            if woken.recv_timeout(wait) == Err(RecvTimeoutError::Disconnected) {
-                break;
-            }
+            failing = ended.is_err();
+            let wait = match ended {
+                Err(_) => RETRY,
+                // What was compacted may be compacted further.
+                Ok(any) if any || zeal == Zeal::Busy => CALM,
+                Ok(_) => LOOK,
+            };
+            zeal = match woken.recv_timeout(wait) {
+                Ok(()) => Zeal::Busy,
+                Err(RecvTimeoutError::Timeout) => Zeal::Idle,
+                Err(RecvTimeoutError::Disconnected) => break,
+            };
         }
     }
 
-    fn round(&mut self) -> Result<(), StoreError> {
+    /// Does what is due; whether there may be more.
+    fn round(&mut self, zeal: Zeal) -> Result<bool, StoreError> {
         self.roll_all()?;
         let shared = &self.shared;
-        self.keeper.keep(&self.layout, &mut self.seal, Timestamp::now(), &|| shared.go_on())
+        let go_on = || shared.go_on();
+        self.keeper.keep(&self.layout, &mut self.seal, Timestamp::now(), &go_on)?;
+        if self.keeper.holds(&self.layout)? {
+            return Ok(false);
+        }
+        self.compactor.compact(&self.layout, &mut self.seal, zeal, &mut |_| go_on())
     }
 
     fn roll_all(&mut self) -> Result<(), StoreError> {
-        let rolled: Vec<u64> = self.layout.files()?.iter().map(|file| file.number).collect();
         let active = self.shared.active.load(Ordering::Acquire);
         for segment in self.layout.segments()?.into_iter().filter(|segment| segment.number < active) {
-            if segment.number <= self.seal.last() && rolled.contains(&segment.number) {
+            if self.seal.is_complete(&self.layout, segment.number) {
                 // A kill came between the seal and the removal of the segment.
                 let path = self.layout.log().join(segment.to_string());
                 fs::remove_file(&path).map_err(|source| StoreError::file("remove", &path, source))?;

@@ -2,7 +2,12 @@
 //!
 //! NULL is unset, never 0 or an empty string. What a user can name is bytes on
 //! the wire and becomes text that is escaped as in the JSON form of an event.
+//!
+//! `rest` has what no column carries; `event` is the event as it came, where this build
+//! does not know all of it, and in files of older builds. [`events`] gives the events.
 
+mod payload;
+mod rest;
 mod row;
 #[cfg(test)]
 pub mod tests;
@@ -16,6 +21,7 @@ use activity_proto::{
         SilenceReason,
     },
 };
+use bytes::Bytes;
 use datafusion::arrow::{
     array::{
         ArrayRef, BinaryArray, BooleanArray, Int64Array, ListBuilder, RecordBatch, StringArray,
@@ -29,6 +35,8 @@ pub use row::Row;
 
 /// Position of `time` among the columns.
 pub const TIME: usize = 0;
+/// The name of the column that says of which type an event is.
+pub const TYPE: &str = "type";
 
 /// Text of a field in which empty means unset.
 fn text(field: &[u8]) -> Option<Cow<'_, str>> {
@@ -65,7 +73,7 @@ enum Get {
     I64(fn(&Row) -> Option<i64>),
     Bool(fn(&Row) -> Option<bool>),
     Time(fn(&Row) -> Option<i64>),
-    Bytes(fn(&Row) -> &[u8]),
+    Bytes(fn(&Row) -> Option<&[u8]>),
 }
 
 use Get::{Bool, I64, Text, Texts as List, Time, U32, U64};
@@ -175,7 +183,8 @@ const COLUMNS: &[(&str, Get)] = &[
     ("old_euid", U32(Row::old_euid)),
     ("gap_missing", U64(Row::gap_missing)),
     ("invalid_user", Bool(|row| Some(row.login_failed()?.invalid_user))),
-    ("event", Get::Bytes(|row| &row.raw)),
+    ("event", Get::Bytes(Row::whole)),
+    ("rest", Get::Bytes(Row::rest)),
 ];
 
 impl Get {
@@ -203,7 +212,7 @@ impl Get {
             Self::Time(get) => {
                 Arc::new(rows.iter().map(get).collect::<TimestampNanosecondArray>().with_timezone("UTC"))
             }
-            Self::Bytes(get) => Arc::new(BinaryArray::from_iter_values(rows.iter().map(get))),
+            Self::Bytes(get) => Arc::new(rows.iter().map(get).collect::<BinaryArray>()),
         }
     }
 }
@@ -223,6 +232,12 @@ pub fn schema() -> SchemaRef {
     let fields: Vec<Field> =
         COLUMNS.iter().map(|(name, get)| Field::new(*name, get.data_type(), true)).collect();
     Arc::new(Schema::new(fields))
+}
+
+/// The events of a batch of all columns, encoded: those that a newer sensor made as they
+/// came, the others in the order of their fields.
+pub fn events(batch: &RecordBatch) -> Result<Vec<Bytes>, ArrowError> {
+    rest::Parts::new(batch)?.events()
 }
 
 /// Rows as a batch of the columns in `projection`, or of all.

@@ -27,9 +27,10 @@ use datafusion::{
 };
 
 use super::{
-    layout::StoredFile,
+    class::Class,
     reader::Snapshot,
     schema::{self, Row},
+    stored::StoredFile,
 };
 
 /// Events of the fresh tail in one batch.
@@ -49,7 +50,7 @@ impl EventsTable {
     }
 
     /// Files in which an event may be that `predicate` holds for, judged by
-    /// the times in their names.
+    /// the times in their names and by their classes.
     fn files_for(&self, predicate: Option<&Arc<dyn PhysicalExpr>>) -> Result<Vec<&StoredFile>> {
         let files = &self.snapshot.files;
         let Some(predicate) = predicate else { return Ok(files.iter().collect()) };
@@ -151,6 +152,11 @@ fn partitioned(file: &StoredFile) -> Result<PartitionedFile> {
     }))
 }
 
+/// The class of a type's name.
+fn class(name: &ScalarValue) -> Option<Class> {
+    Class::of_name(name.try_as_str()??)
+}
+
 /// The times in the names of files, as bounds of the column `time`.
 struct FileTimes<'a> {
     files: &'a [StoredFile],
@@ -187,9 +193,16 @@ impl PruningStatistics for FileTimes<'_> {
 
     fn contained(
         &self,
-        _column: &Column,
-        _values: &std::collections::HashSet<ScalarValue>,
+        column: &Column,
+        values: &std::collections::HashSet<ScalarValue>,
     ) -> Option<BooleanArray> {
-        None
+        if column.name != schema::TYPE {
+            return None;
+        }
+        // Where a type is not known, its class is not either.
+        let classes = values.iter().map(class).collect::<Option<Vec<Class>>>()?;
+        // That it can have them says the class; that it has nothing else, nobody.
+        let cannot = |file: &StoredFile| file.class.is_some_and(|class| !classes.contains(&class));
+        Some(self.files.iter().map(|file| cannot(file).then_some(false)).collect())
     }
 }

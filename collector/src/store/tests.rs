@@ -1,8 +1,10 @@
 //! The store as a whole: what is written is read, whatever happens between.
 
+mod compaction;
+
 use std::{fs, ops::Range, sync::Arc};
 
-use activity_proto::v1::{Event, EventId, Exec, Lane, Process, event::Payload};
+use activity_proto::v1::{Event, EventId, Exec, Gap, Lane, Open, Process, event::Payload};
 use datafusion::{
     arrow::array::{AsArray as _, RecordBatch},
     arrow::datatypes::UInt64Type,
@@ -14,7 +16,10 @@ use super::{
     roll::{Step, roll},
     *,
 };
-use crate::{seal::Seal, tracker::Tracker};
+use crate::{
+    seal::{Seal, verify::check},
+    tracker::Tracker,
+};
 
 pub const NEVER: RollSettings = RollSettings { bytes: u64::MAX, age: Duration::from_secs(86_400) };
 pub const AT_ONCE: RollSettings = RollSettings { bytes: 1, age: Duration::from_secs(86_400) };
@@ -112,7 +117,8 @@ async fn a_full_segment_becomes_a_file_and_events_are_seen_all_along() {
         assert_eq!(sequences(&layout).await, expected);
     }
     wait_for_segments(&layout, 1);
-    assert_eq!(layout.files().unwrap().len(), 20);
+    let files = layout.files().unwrap();
+    assert_eq!((files[0].first, files[files.len() - 1].number), (1, 20));
     assert_eq!(sequences(&layout).await, expected);
     store.close().unwrap();
 }
@@ -148,6 +154,68 @@ async fn a_kill_at_any_step_of_a_roll_loses_and_doubles_nothing() {
         assert_eq!(layout.files().unwrap().len(), 1, "killed at {killed_at:?}");
         store.close().unwrap();
     }
+}
+
+/// Events of three classes on three days.
+pub fn mixed(sequences: Range<u64>) -> Vec<Bytes> {
+    let kinds =
+        [Payload::Exec(Exec::default()), Payload::Open(Open::default()), Payload::Gap(Gap::default())];
+    let mixed = sequences.map(|sequence| {
+        let payload = kinds.get(sequence as usize % 3).cloned();
+        let seconds = NEW_YEAR + 86_400 * (sequence as i64 / 3 % 3);
+        let time = Some(prost_types::Timestamp { seconds, nanos: sequence as i32 });
+        Event { payload, time, ..event(sequence) }.encode_to_vec().into()
+    });
+    mixed.collect()
+}
+
+#[tokio::test]
+async fn a_kill_between_any_two_files_of_a_segment_loses_and_doubles_nothing() {
+    let expected: Vec<u64> = (1..28).collect();
+    for killed_at in 0.. {
+        let directory = tempfile::tempdir().unwrap();
+        let layout = layout(&directory);
+        let mut store = open(&layout, NEVER);
+        store.append(&mixed(1..28)).unwrap();
+        store.close().unwrap();
+        let (segment, mut seal) = (layout.segments().unwrap()[0], Seal::open(&layout).unwrap());
+        let mut steps = 0;
+        let ended = roll(&layout, segment, &mut seal, &mut |_| {
+            steps += 1;
+            if steps > killed_at { Err(StoreError::Stopped) } else { Ok(()) }
+        });
+        assert_eq!(sequences(&layout).await, expected, "killed after {killed_at} steps");
+        if ended.is_ok() {
+            assert!(killed_at > 9 * 4, "{killed_at} steps");
+            assert_eq!(layout.files().unwrap().len(), 9);
+            return;
+        }
+        let store = open(&layout, NEVER);
+        wait_for_segments(&layout, 1);
+        store.close().unwrap();
+        assert_eq!(sequences(&layout).await, expected, "killed after {killed_at} steps, after the restart");
+        assert_eq!(layout.files().unwrap().len(), 9, "killed after {killed_at} steps");
+        assert!(check(&layout, None, &[], &mut |_, _| {}).unwrap().is_fine());
+    }
+}
+
+#[tokio::test]
+async fn a_store_of_an_older_build_is_read_beside_what_is_added() {
+    let (_directory, layout) = rolled(2);
+    // Older builds kept all of a day in one directory.
+    let old = layout.events().join("day=2026-01-01");
+    fs::create_dir_all(&old).unwrap();
+    for file in layout.files().unwrap() {
+        fs::rename(&file.path, old.join(file.path.file_name().unwrap())).unwrap();
+    }
+    fs::remove_dir_all(layout.events().join("tenant=default")).unwrap();
+    for path in [layout.seal(), layout.seal_key(), layout.seal_public(), layout.readers()] {
+        fs::remove_file(path).unwrap();
+    }
+    assert_eq!(sequences(&layout).await, (1..=20).collect::<Vec<_>>());
+    roll_more(&layout, 2..4);
+    assert_eq!(sequences(&layout).await, (1..=40).collect::<Vec<_>>());
+    assert!(check(&layout, None, &[], &mut |_, _| {}).unwrap().is_fine());
 }
 
 #[tokio::test]
@@ -219,15 +287,17 @@ async fn the_log_and_the_files_answer_alike() {
         store.append(&schema::tests::every_kind()).unwrap();
         store
     };
-    let all = "SELECT * FROM events ORDER BY event";
+    let all = "SELECT * FROM events ORDER BY event, rest, type";
     let fresh = sql(&layout, all).await;
     assert!(layout.files().unwrap().is_empty());
     let mut store = store;
     store.maintain(Vec::new).unwrap();
     wait_for_segments(&layout, 1);
-    assert_eq!(layout.files().unwrap().len(), 1);
+    let classes: Vec<_> = layout.files().unwrap().iter().filter_map(|file| file.class).collect();
+    assert_eq!(classes.len(), 5, "{classes:?}");
     assert_eq!(sql(&layout, all).await, fresh);
     assert_eq!(fresh.num_rows(), schema::tests::every_kind().len());
+    assert_eq!(stored_events(&fresh).unwrap().len(), fresh.num_rows());
     store.close().unwrap();
 }
 

@@ -3,6 +3,7 @@
 //! This only starts programs and compares what they say. What acts, what
 //! counts events and the floors are `tests/src/bin/bench`.
 
+mod collector;
 mod contestant;
 mod course;
 mod goals;
@@ -22,7 +23,7 @@ mod workload;
 use std::{fs, path::PathBuf, process::Command, thread::available_parallelism};
 
 use anyhow::Context;
-use clap::Args;
+use clap::{Args, Subcommand};
 use rustix::process::geteuid;
 use tempfile::TempDir;
 
@@ -50,6 +51,7 @@ Examples:
   cargo xtask bench open --pairs 15 --pinned     more pairs, the workload on a core of its own
   cargo xtask bench paced --rate 100000 --seconds 600 --pairs 1      does it keep up?
   cargo xtask bench --guest 6.12                 instructions, with trampolines as well, on another kernel
+  cargo xtask bench collector                    not the sensor but the collector: see its --help
   cargo xtask bench --peers --json result.json   also beside auditd, bpftrace and libbpf-tools; all values in a file
 
 How it is measured: a run with nothing, a run with the contestant, and so on by turns; each pair gives a ratio, \
@@ -66,7 +68,10 @@ Exit codes: 0 measured, whether goals are reached or missed; 1 something failed;
 
 /// What `cargo xtask bench` takes.
 #[derive(Debug, Args)]
+#[command(args_conflicts_with_subcommands = true)]
 pub struct Arguments {
+    #[command(subcommand)]
+    other: Option<Other>,
     /// What is done while it is timed [default: all].
     #[arg(value_enum, value_name = "WORKLOAD")]
     workloads: Vec<Workload>,
@@ -105,6 +110,14 @@ pub struct Arguments {
     only: Vec<Contestant>,
 }
 
+/// What can be measured beside the sensor.
+#[derive(Debug, Subcommand)]
+enum Other {
+    /// Measure what the collector takes in, keeps and answers.
+    #[command(after_help = collector::AFTER_HELP)]
+    Collector(collector::Arguments),
+}
+
 /// What all runs share.
 pub struct Bench {
     sensor: PathBuf,
@@ -131,8 +144,8 @@ impl Bench {
 
 /// Refuses when there is no use in beginning.
 pub fn permitted(arguments: &Arguments) -> Result {
-    // A guest is emulated, and root there.
-    if arguments.guest.is_some() || geteuid().is_root() {
+    // A guest is emulated, and root there; a collector needs no rights.
+    if arguments.guest.is_some() || arguments.other.is_some() || geteuid().is_root() {
         return Ok(());
     }
     let retry = "sudo env PATH=\"$PATH\" HOME=\"$HOME\" cargo xtask bench";
@@ -141,6 +154,9 @@ pub fn permitted(arguments: &Arguments) -> Result {
 
 /// `cargo xtask bench`.
 pub fn run(arguments: &Arguments) -> Result {
+    if let Some(Other::Collector(arguments)) = &arguments.other {
+        return collector::run(arguments);
+    }
     if let Some(kernel) = arguments.guest {
         return guest::run(kernel, arguments.profile);
     }

@@ -10,7 +10,7 @@ use activity_proto::json::escape_bytes;
 use super::report::{Kind, Place, Report};
 use crate::{
     seal::{
-        Checkpoint, Digest,
+        Checkpoint, Digest, SealedFile,
         entry::{Entry, What, hash, is_signed},
         key::PublicKey,
         lines,
@@ -62,14 +62,18 @@ pub fn read(layout: &Layout, key: Option<PublicKey>, report: &mut Report) -> Res
     Ok(by_number)
 }
 
-/// Where an entry is, and which file it is about.
+/// Where an entry is, and which file it is about, the first of several.
 pub fn place(entry: &Entry) -> Place {
-    let file = entry.what.file();
-    Place {
-        entry: Some(entry.entry),
-        number: file.map(|file| file.number).or(entry.what.segment()),
-        file: file.map(|file| escape_bytes(file.path.as_bytes()).into_owned()),
+    match entry.what.files().first() {
+        Some(file) => place_of(entry, file),
+        None => Place { number: entry.what.segment(), ..Place::entry(entry.entry) },
     }
+}
+
+/// Where an entry is, for one of its files.
+pub fn place_of(entry: &Entry, file: &SealedFile) -> Place {
+    let path = escape_bytes(file.path.as_bytes()).into_owned();
+    Place { entry: Some(entry.entry), number: Some(file.number), file: Some(path) }
 }
 
 fn note_line(line: &[u8], at: u64, entry: Option<&Entry>, key: Option<&PublicKey>, report: &mut Report) {
@@ -148,10 +152,10 @@ fn content(entries: &Entries, key: Option<&PublicKey>, report: &mut Report) {
             }
             before = Some((entry.entry, segment));
         }
-        if let What::Sealed(sealed) = &entry.what {
-            report.rows = report.rows.saturating_add(sealed.rows);
-            for sensor in &sealed.sensors {
-                if !sensor.follows(&mut chains, sealed.file.digest) {
+        if let Some(content) = entry.what.content() {
+            report.rows = report.rows.saturating_add(content.rows);
+            for sensor in content.sensors {
+                if !sensor.follows(&mut chains, content.digest) {
                     let name = escape_bytes(sensor.sensor.as_bytes());
                     let what =
                         format!("the chain of the sensor {name} does not go on here from where it was");

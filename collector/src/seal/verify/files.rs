@@ -11,6 +11,7 @@ use activity_proto::json::escape_bytes;
 
 use super::{
     chain::{self, Entries},
+    merges,
     report::{Kind, Place, Report},
 };
 use crate::{
@@ -49,11 +50,23 @@ impl Listed {
 }
 
 /// A file that was sealed.
-struct Claim<'a> {
+pub struct Claim<'a> {
     entry: &'a Entry,
     file: &'a SealedFile,
-    is_removed: bool,
+    /// Retention removed it.
+    pub is_removed: bool,
+    /// The file that it became part of.
+    pub became: Option<&'a str>,
 }
+
+impl Claim<'_> {
+    fn place(&self) -> Place {
+        chain::place_of(self.entry, self.file)
+    }
+}
+
+/// Every file that was sealed.
+pub type Claims<'a> = BTreeMap<&'a str, Claim<'a>>;
 
 /// What a file is found to be.
 enum Found {
@@ -70,31 +83,28 @@ pub fn check(
     report: &mut Report,
     progress: &mut dyn FnMut(usize, usize),
 ) -> Result<(), StoreError> {
-    let claims = claims(layout, entries, report);
+    let claims = merges::settled(layout, claims(layout, entries, report));
+    merges::check(entries, report);
     let mut absent = Vec::new();
     let digests: BTreeMap<Digest, &str> =
         claims.values().map(|claim| (claim.file.digest, claim.file.path.as_str())).collect();
     for (done, claim) in claims.values().enumerate() {
         progress(done, claims.len());
         match look(&layout.root().join(&claim.file.path)) {
-            Ok(Found::Absent) if claim.is_removed => {}
+            Ok(Found::Absent) if claim.is_removed || claim.became.is_some() => {}
             Ok(Found::Absent) => absent.push(claim),
             Ok(Found::NoFile) => {
-                report.problem(Kind::Changed, chain::place(claim.entry), "it is no regular file");
+                report.problem(Kind::Changed, claim.place(), "it is no regular file");
             }
             Ok(Found::As { length, digest }) => {
-                report.unfinished += u64::from(claim.is_removed);
+                report.unfinished += u64::from(claim.is_removed || claim.became.is_some());
                 compare(claim, length, digest, &digests, report);
             }
             Err(error) if error.kind() == io::ErrorKind::PermissionDenied => {
                 return Err(StoreError::file("read", &layout.root().join(&claim.file.path), error));
             }
             Err(error) => {
-                report.problem(
-                    Kind::Unreadable,
-                    chain::place(claim.entry),
-                    format!("it cannot be read: {error}"),
-                );
+                report.problem(Kind::Unreadable, claim.place(), format!("it cannot be read: {error}"));
             }
         }
     }
@@ -104,36 +114,45 @@ pub fn check(
     Ok(())
 }
 
-fn claims<'a>(layout: &Layout, entries: &'a Entries, report: &mut Report) -> BTreeMap<&'a str, Claim<'a>> {
-    let mut claims: BTreeMap<&str, Claim> = BTreeMap::new();
+fn claims<'a>(layout: &Layout, entries: &'a Entries, report: &mut Report) -> Claims<'a> {
+    let mut claims = Claims::new();
     for (entry, _) in entries.values() {
-        let Some(file) = entry.what.file() else { continue };
-        if layout.stored(&file.path).is_none_or(|stored| stored.number != file.number) {
-            report.problem(Kind::Malformed, chain::place(entry), "the entry's path is not that of its file");
-            continue;
-        }
-        report.adopted += u64::from(matches!(entry.what, What::Adopted(_)));
-        let What::Removed(removed) = &entry.what else {
-            claims.insert(&file.path, Claim { entry, file, is_removed: false });
-            continue;
-        };
-        *report.removed.entry(removed.reason).or_default() += 1;
-        match claims.get_mut(file.path.as_str()) {
-            None => {
-                let what = "a file that was never sealed was there until retention removed it";
-                report.problem(Kind::Added, chain::place(entry), what);
-                claims.insert(&file.path, Claim { entry, file, is_removed: true });
+        for file in entry.what.files() {
+            if layout.stored(&file.path).is_none_or(|stored| stored.number != file.number) {
+                let what = "the entry's path is not that of its file";
+                report.problem(Kind::Malformed, chain::place_of(entry, file), what);
+                continue;
             }
-            Some(claim) => {
-                if claim.file.digest != file.digest {
-                    let what = "it had been changed when retention removed it";
-                    report.problem(Kind::Changed, chain::place(claim.entry), what);
-                }
-                claim.is_removed = true;
+            claim(&mut claims, entry, file, report);
+        }
+        let What::Merged(merged) = &entry.what else { continue };
+        for file in &merged.from {
+            if let Some(claim) = claims.get_mut(file.path.as_str()) {
+                claim.became = Some(&merged.part.file.path);
             }
         }
     }
     claims
+}
+
+fn claim<'a>(claims: &mut Claims<'a>, entry: &'a Entry, file: &'a SealedFile, report: &mut Report) {
+    report.adopted += u64::from(matches!(entry.what, What::Adopted(_)));
+    let What::Removed(removed) = &entry.what else {
+        claims.insert(&file.path, Claim { entry, file, is_removed: false, became: None });
+        return;
+    };
+    *report.removed.entry(removed.reason).or_default() += 1;
+    let Some(claim) = claims.get_mut(file.path.as_str()) else {
+        let what = "a file that was never sealed was there until retention removed it";
+        report.problem(Kind::Added, chain::place_of(entry, file), what);
+        claims.insert(&file.path, Claim { entry, file, is_removed: true, became: None });
+        return;
+    };
+    if claim.file.digest != file.digest {
+        let what = "it had been changed when retention removed it";
+        report.problem(Kind::Changed, claim.place(), what);
+    }
+    claim.is_removed = true;
 }
 
 fn look(path: &Path) -> io::Result<Found> {
@@ -170,7 +189,7 @@ fn compare(
         }
         None => (Kind::Changed, format!("its content is not what was sealed, {length} bytes of {sealed}")),
     };
-    report.problem(kind, chain::place(claim.entry), what);
+    report.problem(kind, claim.place(), what);
 }
 
 /// Of what is not there, all that retention has not removed since the seal was read.
@@ -179,22 +198,24 @@ fn missing(layout: &Layout, absent: &[&Claim], report: &mut Report) -> Result<()
         return Ok(());
     }
     let (path, mut removed) = (layout.seal(), BTreeMap::<String, Reason>::new());
-    let read = lines::each(&path, |line| {
-        if let Some(Entry { what: What::Removed(it), .. }) = Entry::read(line) {
-            removed.insert(it.file.path, it.reason);
-        }
+    let mut merged = BTreeSet::new();
+    let read = lines::each(&path, |line| match Entry::read(line).map(|entry| entry.what) {
+        Some(What::Removed(it)) => _ = removed.insert(it.file.path, it.reason),
+        Some(What::Merged(it)) => merged.extend(it.from.into_iter().map(|file| file.path)),
+        _ => {}
     });
     read.map_err(|source| StoreError::file("read", &path, source))?;
     for claim in absent {
         match removed.get(&claim.file.path) {
             Some(reason) => *report.removed.entry(*reason).or_default() += 1,
-            None => report.problem(Kind::Missing, chain::place(claim.entry), "the file is not there"),
+            None if merged.contains(&claim.file.path) => report.merged += 1,
+            None => report.problem(Kind::Missing, claim.place(), "the file is not there"),
         }
     }
     Ok(())
 }
 
-fn added(layout: &Layout, listed: &Listed, claims: &BTreeMap<&str, Claim>, report: &mut Report) {
+fn added(layout: &Layout, listed: &Listed, claims: &Claims, report: &mut Report) {
     let active = listed.segments.last_key_value().map(|(number, _)| *number);
     for path in &listed.files {
         let relative = layout.relative(path);

@@ -6,6 +6,7 @@
 
 mod chain;
 mod files;
+mod merges;
 mod report;
 mod sequences;
 #[cfg(test)]

@@ -31,6 +31,8 @@ pub enum Kind {
     Truncated,
     /// What is there is older than a checkpoint.
     Rollback,
+    /// A file that others became has not the same events.
+    Merged,
     /// A file's content is not what was sealed.
     Changed,
     /// A file is shorter than what was sealed.
@@ -62,6 +64,7 @@ impl Kind {
             Self::Skipped => "skipped",
             Self::Truncated => "truncated",
             Self::Rollback => "rollback",
+            Self::Merged => "merged",
             Self::Changed => "changed",
             Self::Cut => "cut",
             Self::Swapped => "swapped",
@@ -137,6 +140,8 @@ pub struct Report {
     pub removed: BTreeMap<Reason, u64>,
     /// Of these, files that are still there.
     pub unfinished: u64,
+    /// Files that became part of another.
+    pub merged: u64,
     /// Segments of the log that are not sealed yet, and their bytes.
     pub waiting: u64,
     pub waiting_bytes: u64,
@@ -179,7 +184,8 @@ impl Report {
             writeln!(out, "removed by retention ({reason}): {count} files")?;
         }
         let counts = [
-            ("files that retention has yet to remove", self.unfinished),
+            ("files that became part of others", self.merged),
+            ("files that are yet to be removed", self.unfinished),
             ("files from before the seal began", self.adopted),
             ("bytes of an entry that is being written, or was cut", self.cut),
         ];
@@ -219,6 +225,7 @@ impl Report {
             "adopted": self.adopted,
             "removed": { "age": removed(Reason::Age), "quota": removed(Reason::Quota) },
             "removalsUnfinished": self.unfinished,
+            "merged": self.merged,
             "notSealedYet": { "segments": self.waiting, "bytes": self.waiting_bytes },
             "holes": { "count": self.holes, "events": self.holes_sequences },
             "cutBytes": self.cut,

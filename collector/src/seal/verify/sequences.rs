@@ -9,7 +9,7 @@ use super::{
     report::{Kind, Report},
 };
 use crate::seal::{
-    entry::{Lane, Sealed, What},
+    entry::{Lane, Sensor},
     ranges::merged,
 };
 
@@ -21,8 +21,8 @@ pub fn check(entries: &Entries, report: &mut Report) {
     let gaps = gaps(entries);
     let mut last: BTreeMap<Key, u64> = BTreeMap::new();
     for (entry, _) in entries.values() {
-        let What::Sealed(sealed) = &entry.what else { continue };
-        for (key, lane) in lanes(sealed) {
+        let Some(content) = entry.what.content() else { continue };
+        for (key, lane) in lanes(content.sensors) {
             if lane.count == 0 || lane.first > lane.last {
                 continue;
             }
@@ -40,15 +40,15 @@ pub fn check(entries: &Entries, report: &mut Report) {
                 report.holes_sequences = report.holes_sequences.saturating_add(explained);
             }
             if explained < missing {
-                let what = describe(key, missing - explained, (from, lane.last), sealed.damaged);
+                let what = describe(key, missing - explained, (from, lane.last), content.damaged);
                 report.problem(Kind::Hole, chain::place(entry), what);
             }
         }
     }
 }
 
-fn lanes(sealed: &Sealed) -> impl Iterator<Item = (Key<'_>, &Lane)> {
-    sealed.sensors.iter().flat_map(|sensor| {
+fn lanes(sensors: &[Sensor]) -> impl Iterator<Item = (Key<'_>, &Lane)> {
+    sensors.iter().flat_map(|sensor| {
         sensor.lanes.iter().map(|lane| ((sensor.sensor.as_str(), lane.epoch, lane.lane), lane))
     })
 }
@@ -57,8 +57,8 @@ fn lanes(sealed: &Sealed) -> impl Iterator<Item = (Key<'_>, &Lane)> {
 fn gaps(entries: &Entries) -> BTreeMap<Key<'_>, Vec<(u64, u64)>> {
     let mut gaps: BTreeMap<Key, Vec<(u64, u64)>> = BTreeMap::new();
     for (entry, _) in entries.values() {
-        let What::Sealed(sealed) = &entry.what else { continue };
-        for (key, lane) in lanes(sealed).filter(|(_, lane)| !lane.gaps.is_empty()) {
+        let Some(content) = entry.what.content() else { continue };
+        for (key, lane) in lanes(content.sensors).filter(|(_, lane)| !lane.gaps.is_empty()) {
             gaps.entry(key).or_default().extend(&lane.gaps);
         }
     }

@@ -1,6 +1,6 @@
 //! An event as a row: the ways to what its columns show.
 
-use std::borrow::Cow;
+use std::{borrow::Cow, cell::OnceCell};
 
 use activity_proto::{
     json::to_json,
@@ -13,7 +13,7 @@ use activity_proto::{
 use bytes::Bytes;
 use prost::Message as _;
 
-use super::{name, text};
+use super::{name, rest, text};
 
 /// A time in nanoseconds since 1970, as far as they go.
 pub fn nanoseconds(time: Option<&prost_types::Timestamp>) -> Option<i64> {
@@ -27,13 +27,36 @@ pub struct Row {
     pub raw: Bytes,
     /// What it says.
     pub event: Event,
+    /// What no column carries of it; `None` where it is kept whole.
+    rest: OnceCell<Option<Vec<u8>>>,
 }
 
 impl Row {
     /// An event that cannot be decoded is kept: a row with nothing but its bytes.
     pub fn new(raw: Bytes) -> Self {
         let event = Event::decode(raw.clone()).unwrap_or_default();
-        Self { raw, event }
+        Self { raw, event, rest: OnceCell::new() }
+    }
+
+    /// The same one, kept as it came.
+    pub fn into_whole(self) -> Self {
+        Self { rest: OnceCell::from(None), ..self }
+    }
+
+    /// What no column carries of it; `None` where it is kept whole.
+    pub fn rest(&self) -> Option<&[u8]> {
+        self.rest.get_or_init(|| rest::rest(&self.raw, &self.event)).as_deref()
+    }
+
+    /// The bytes it came as, where it is kept whole.
+    pub fn whole(&self) -> Option<&[u8]> {
+        self.rest().is_none().then_some(&self.raw)
+    }
+
+    /// As it is read from its columns again: the bytes it came as where it is kept whole,
+    /// else in the order of its fields.
+    pub fn encoded(&self) -> Bytes {
+        if self.rest().is_some() { self.event.encode_to_vec().into() } else { self.raw.clone() }
     }
 
     /// Wall clock of the act in nanoseconds since 1970.

@@ -1,12 +1,14 @@
 //! Every payload and odd bytes as rows.
 
 use activity_proto::v1::{
-    Accept, BpfLoad, Chmod, Connect, Credentials, Event, EventId, EventType, Exec, Exit, Gap, Heartbeat,
-    Login, Mount, MountOperation, Open, Outcome, Process, Ptrace, PtraceOperation, Rename, Silence,
-    SilenceReason, Truncation, TypeCount, event::Payload,
+    Accept, BpfLoad, Chmod, Chown, Connect, Credentials, Event, EventId, EventType, Exec, ExecMapping, Exit,
+    FileReceive, Gap, Heartbeat, Link, Listen, Login, LoginFailed, Mount, MountOperation, Open, Outcome,
+    Process, Ptrace, PtraceOperation, Rename, Session, Silence, SilenceReason, Truncation, TypeCount, Unlink,
+    event::Payload,
 };
 use bytes::Bytes;
 use datafusion::arrow::json::writer::{LineDelimited, WriterBuilder};
+use proptest::prelude::*;
 use prost::Message as _;
 use serde_json::{Value, json};
 
@@ -81,7 +83,7 @@ fn row(event: impl Into<Bytes>) -> Value {
     writer.write(&batch).unwrap();
     writer.finish().unwrap();
     let mut row: Value = serde_json::from_slice(&out).unwrap();
-    row.as_object_mut().unwrap().remove("event");
+    row.as_object_mut().unwrap().retain(|column, _| column != "event" && column != "rest");
     row
 }
 
@@ -135,14 +137,165 @@ fn a_silence_and_a_heartbeat_are_asked_for_by_columns_of_their_own() {
     assert_eq!(row(with(Payload::Heartbeat(heartbeat)).encode_to_vec()), expected);
 }
 
+/// The events that are read from the rows of events, and whether each was kept whole.
+fn kept(events: &[Bytes]) -> Vec<(Bytes, bool)> {
+    let rows: Vec<Row> = events.iter().cloned().map(Row::new).collect();
+    let batch = batch(&rows, None).unwrap();
+    let whole = rows.iter().map(|row| row.whole().is_some());
+    super::events(&batch).unwrap().into_iter().zip(whole).collect()
+}
+
 #[test]
 fn what_a_newer_sensor_sent_is_kept_as_it_came() {
-    for event in every_kind() {
-        let batch = batch(&[Row::new(event.clone())], None).unwrap();
-        let raw = batch.column_by_name("event").unwrap();
-        assert_eq!(raw.as_any().downcast_ref::<BinaryArray>().unwrap().value(0), event);
+    let unknown = [
+        &b"\x12\x01h\x9a\x06\x01x"[..],
+        // In a process, and behind what all events of a sensor share.
+        b"\x2a\x05\x08\x07\xfa\x3e\x00",
+        b"\x0a\x03\x0a\x01s\x12\x01h\x0a\x02\x28\x07\xfa\x7f\x00",
+        b"\xff\xff",
+    ];
+    for event in unknown.map(Bytes::from_static) {
+        assert_eq!(kept(&[event.clone()]), [(event, true)]);
     }
     assert_eq!(row(Bytes::from_static(b"\x12\x01h\x9a\x06\x01x")), json!({"host": "h"}));
+}
+
+#[test]
+fn every_kind_of_event_is_put_together_again() {
+    for event in every_kind() {
+        let (read, is_whole) = kept(&[event.clone()]).remove(0);
+        assert_eq!(read, event);
+        let is_known = Event::decode(event.clone()).is_ok_and(|known| known.encode_to_vec() == event);
+        assert_eq!(is_whole, !is_known);
+    }
+}
+
+#[test]
+fn what_all_events_of_a_sensor_share_comes_before_each() {
+    let id = EventId { sensor_id: "s".into(), boot_id: "b".into(), epoch: 3, ..EventId::default() };
+    let common = Event { host: "h".into(), id: Some(id), ..Event::default() }.encode_to_vec();
+    let id = EventId { lane: Lane::File.into(), sequence: 9, ..EventId::default() };
+    let own = Event { id: Some(id), redacted: vec!["a".into(), "a".into()], ..open() }.encode_to_vec();
+    let sent = Bytes::from([common, own].concat());
+    let (read, is_whole) = kept(&[sent.clone()]).remove(0);
+    assert!(!is_whole);
+    assert_eq!(Event::decode(read).unwrap(), Event::decode(sent).unwrap());
+}
+
+/// Bytes as a text of a user may have, odd ones too.
+fn odd() -> impl Strategy<Value = Bytes> {
+    const PARTS: [&str; 9] = ["", "/home/a", "\\", "\\x41", "\n", "ä", "\u{1b}[0m", "-7", "x-"];
+    let text =
+        proptest::collection::vec(proptest::sample::select(&PARTS[..]), 0..4).prop_map(|it| it.concat());
+    prop_oneof![
+        text.prop_map(Bytes::from),
+        proptest::collection::vec(any::<u8>(), 0..6).prop_map(Bytes::from)
+    ]
+}
+
+fn word() -> impl Strategy<Value = String> {
+    odd().prop_map(|bytes| String::from_utf8_lossy(&bytes).into_owned())
+}
+
+fn number() -> impl Strategy<Value = u64> {
+    prop_oneof![Just(0), Just(1), any::<u64>()]
+}
+
+/// What a payload may be made of.
+type Drawn = (Vec<Bytes>, Vec<String>, Vec<u64>);
+
+fn payload(kind: usize, (bytes, words, numbers): &Drawn) -> Option<Payload> {
+    let (path, new_path) = (bytes[0].clone(), bytes[1].clone());
+    let inode = (numbers[0] % 3 > 0).then_some(numbers[1]);
+    let port = (numbers[2] % 3 > 0).then_some(numbers[3] as u32);
+    let (address, local_address) = (words[0].clone(), words[1].clone());
+    Some(match kind {
+        0 => Payload::Open(Open { path, inode, flags: numbers[0] as u32, ..Open::default() }),
+        1 => Payload::Exec(Exec { filename: path, script: new_path, ..Exec::default() }),
+        2 => Payload::Exit(Exit { code: port, duration_ns: numbers[1], ..Exit::default() }),
+        3 => Payload::Connect(Connect { address, port, path, local_address, ..Connect::default() }),
+        4 => Payload::Accept(Accept { address, port, path, local_address, ..Accept::default() }),
+        5 => Payload::Listen(Listen { address, port, path, ..Listen::default() }),
+        6 => Payload::Rename(Rename { path, new_path, inode, ..Rename::default() }),
+        7 => Payload::Chmod(Chmod { path, inode, mode: numbers[2] as u32, ..Chmod::default() }),
+        8 => Payload::Mount(Mount { path, source: new_path, ..Mount::default() }),
+        9 => Payload::Gap(Gap { from_sequence: numbers[0], ..Gap::default() }),
+        10 => Payload::Silence(Silence { address, ..Silence::default() }),
+        11 => Payload::Link(Link { path, new_path, inode, ..Link::default() }),
+        12 => Payload::Unlink(Unlink { path, inode, ..Unlink::default() }),
+        13 => Payload::Chown(Chown { path, inode, ..Chown::default() }),
+        14 => Payload::FileReceive(FileReceive { path, inode, ..FileReceive::default() }),
+        15 => Payload::ExecMapping(ExecMapping { path, inode, ..ExecMapping::default() }),
+        16 => Payload::LoginFailed(LoginFailed {
+            remote_address: address,
+            remote_port: port,
+            ..LoginFailed::default()
+        }),
+        _ => return None,
+    })
+}
+
+prop_compose! {
+    fn any_event()(
+        kind in 0..19_usize,
+        drawn in (
+            proptest::collection::vec(odd(), 8),
+            proptest::collection::vec(word(), 10),
+            proptest::collection::vec(number(), 12),
+        ),
+        has in proptest::collection::vec(any::<bool>(), 6),
+        seconds in prop_oneof![Just(0), Just(-1), any::<i64>()],
+        nanos in prop_oneof![0..1_000_000_000, any::<i32>()],
+    ) -> Event {
+        let (bytes, words, numbers) = &drawn;
+        let process = Process {
+            pid: numbers[4] as u32,
+            ppid: numbers[5] as u32,
+            uid: if has[0] { format!("{}-{}", words[2], numbers[6]) } else { words[2].clone() },
+            parent_uid: words[3].clone(),
+            start_boottime_ns: if has[1] { numbers[6] } else { numbers[7] },
+            comm: bytes[2].clone(),
+            exe: bytes[3].clone(),
+            argv: bytes[4..4 + numbers[8] as usize % 4].to_vec(),
+            cwd: bytes[7].clone(),
+            ..Process::default()
+        };
+        let session = Session {
+            id: words[4].clone(),
+            remote_address: words[5].clone(),
+            remote_port: has[2].then_some(numbers[9] as u32),
+            ..Session::default()
+        };
+        let id = EventId { sensor_id: words[6].clone(), boot_id: words[7].clone(), sequence: numbers[10], ..EventId::default() };
+        Event {
+            id: has[3].then_some(id),
+            host: words[8].clone(),
+            time: has[4].then_some(prost_types::Timestamp { seconds, nanos }),
+            boottime_ns: numbers[11],
+            process: has[5].then_some(process),
+            session: has[0].then_some(session),
+            count: has[1].then_some(numbers[0]),
+            payload: payload(kind, &drawn),
+            ..Event::default()
+        }
+    }
+}
+
+proptest! {
+    #[test]
+    fn any_event_is_put_together_again_exactly(events in proptest::collection::vec(any_event(), 1..20)) {
+        let events: Vec<Bytes> = events.iter().map(|event| event.encode_to_vec().into()).collect();
+        let read: Vec<Bytes> = kept(&events).into_iter().map(|(event, _)| event).collect();
+        prop_assert_eq!(read, events);
+    }
+
+    #[test]
+    fn any_bytes_are_kept(bytes: Vec<u8>) {
+        let bytes = Bytes::from(bytes);
+        let (read, is_whole) = kept(&[bytes.clone()]).remove(0);
+        let decoded = |bytes: &Bytes| Event::decode(bytes.clone());
+        prop_assert!(read == bytes || !is_whole && decoded(&read) == decoded(&bytes));
+    }
 }
 
 #[test]

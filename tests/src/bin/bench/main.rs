@@ -5,12 +5,14 @@
 //! | `bench workload NAME …` | does one thing many times and says how long each took |
 //! | `bench count SOCKET` | subscribes to the sensor and counts what arrives |
 //! | `bench floor PROGRAM` | keeps a bare program in the kernel |
+//! | `bench sensors EVENTS DIRECTORY` | sends a month of twenty hosts to a collector |
 //!
 //! Each says `{"ready":…}` on standard output, goes on as it is told on standard
 //! input, answers with one JSON object a line, and ends when standard input does.
 
 mod count;
 mod floor;
+mod sensors;
 mod talk;
 mod workload;
 
@@ -25,7 +27,8 @@ fn main() -> ExitCode {
         Some((role, rest)) if role == "workload" => workload::run(rest),
         Some((role, rest)) if role == "count" => count::run(rest),
         Some((role, rest)) if role == "floor" => floor::run(rest),
-        _ => Err("usage: bench workload|count|floor …; `cargo xtask bench` calls it".into()),
+        Some((role, rest)) if role == "sensors" => sensors::run(rest),
+        _ => Err("usage: bench workload|count|floor|sensors …; `cargo xtask bench` calls it".into()),
     };
     match ended {
         Ok(()) => ExitCode::SUCCESS,
