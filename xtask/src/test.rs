@@ -9,7 +9,8 @@
 //!
 //! and returns. Such a test counts as skipped, as does one that is `#[ignore]`d
 //! with a reason. Tests learn from their environment: `ACTIVITY_TEST_LONG=1`
-//! under `--long`, and `ACTIVITY_TEST_PYTHON`, an interpreter with grpcio.
+//! under `--long`, `ACTIVITY_TEST_PYTHON`, an interpreter with grpcio, and
+//! `ACTIVITY_TEST_OCSF_PYTHON`, one with the schemas of OCSF and a validator.
 
 use std::{
     io::{BufRead as _, BufReader, Write as _},
@@ -81,11 +82,17 @@ fn tests(long: bool, tally: &mut Tally) -> Result {
     if let Err(error) = setup::login_programs() {
         eprintln!("tests of logins will be skipped: {error:#}");
     }
-    match setup::python_client() {
-        Ok(python) => {
-            command.env("ACTIVITY_TEST_PYTHON", python);
+    let pythons = [
+        ("ACTIVITY_TEST_PYTHON", "grpcio", setup::python_client()),
+        ("ACTIVITY_TEST_OCSF_PYTHON", "ocsf-json-schema", setup::python_ocsf()),
+    ];
+    for (variable, package, python) in pythons {
+        match python {
+            Ok(python) => {
+                command.env(variable, python);
+            }
+            Err(error) => eprintln!("tests that need Python's {package} will be skipped: {error:#}"),
         }
-        Err(error) => eprintln!("tests that need Python's grpcio will be skipped: {error:#}"),
     }
     if long {
         command.env("ACTIVITY_TEST_LONG", "1").args(["--", "--include-ignored"]);

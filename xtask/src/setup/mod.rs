@@ -17,7 +17,7 @@ use crate::{
     step,
 };
 
-pub use python::client as python_client;
+pub use python::{client as python_client, ocsf as python_ocsf};
 
 /// Debian's compiler with the source of its `core`.
 const COMPILER_PACKAGES: [&str; 2] = ["rustc-web", "rust-web-src"];

@@ -1,6 +1,10 @@
-//! The client that is not ours: Python's grpcio, for the tests.
+//! What of Python's the tests need: each its own virtual environment in the cache.
 
-use std::{fs, path::PathBuf, process::Command};
+use std::{
+    fs,
+    path::{Path, PathBuf},
+    process::Command,
+};
 
 use anyhow::{Context, bail};
 use sensor_ebpf_builder::cache_dir;
@@ -11,32 +15,63 @@ use crate::{
     step,
 };
 
-const PACKAGES: [&str; 2] = ["grpcio==1.76.0", "grpcio-reflection==1.76.0"];
-
-/// An interpreter that has grpcio and its reflection client, in a virtual
-/// environment of ours in the cache.
-pub fn client() -> Result<PathBuf> {
-    let cache = cache_dir().context("set HOME or ACTIVITY_SENSOR_CACHE")?;
-    let dir = cache.join("tools/python-grpcio-1.76.0");
-    let python = dir.join("bin/python");
-    if works(&python) {
-        return Ok(python);
-    }
-    let system = interpreter()?;
-    fs::create_dir_all(&dir).with_context(|| dir.display().to_string())?;
-    step::run(
-        "making a Python environment for the tests",
-        "python-venv",
-        Command::new(system).args(["-m", "venv", "--clear"]).arg(&dir),
-    )?;
-    let mut install = Command::new(&python);
-    install.args(["-m", "pip", "install", "--quiet", "--disable-pip-version-check"]).args(PACKAGES);
-    step::run("installing grpcio for the tests", "python-grpcio", &mut install)?;
-    Ok(python)
+/// A virtual environment.
+struct Environment {
+    /// Of its directory; changes with the packages.
+    name: &'static str,
+    /// With their versions.
+    packages: &'static [&'static str],
+    /// What can be imported when they are there.
+    modules: &'static str,
 }
 
-fn works(python: &PathBuf) -> bool {
-    succeeds(Command::new(python).args(["-c", "import grpc, grpc_reflection"]))
+const CLIENT: Environment = Environment {
+    name: "python-grpcio-1.76.0",
+    packages: &["grpcio==1.76.0", "grpcio-reflection==1.76.0"],
+    modules: "grpc, grpc_reflection",
+};
+
+const OCSF: Environment = Environment {
+    name: "python-ocsf-json-schema-1.2.0",
+    packages: &["ocsf-json-schema==1.2.0", "jsonschema==4.26.0"],
+    modules: "jsonschema, ocsf_json_schema",
+};
+
+/// An interpreter that has grpcio and its reflection client: the client that is not ours.
+pub fn client() -> Result<PathBuf> {
+    CLIENT.interpreter()
+}
+
+/// An interpreter that has the published schemas of OCSF and a validator.
+pub fn ocsf() -> Result<PathBuf> {
+    OCSF.interpreter()
+}
+
+impl Environment {
+    /// Its interpreter; made where it is not there.
+    fn interpreter(&self) -> Result<PathBuf> {
+        let cache = cache_dir().context("set HOME or ACTIVITY_SENSOR_CACHE")?;
+        let dir = cache.join("tools").join(self.name);
+        let python = dir.join("bin/python");
+        if self.works(&python) {
+            return Ok(python);
+        }
+        let system = interpreter()?;
+        fs::create_dir_all(&dir).with_context(|| dir.display().to_string())?;
+        step::run(
+            "making a Python environment for the tests",
+            "python-venv",
+            Command::new(system).args(["-m", "venv", "--clear"]).arg(&dir),
+        )?;
+        let mut install = Command::new(&python);
+        install.args(["-m", "pip", "install", "--quiet", "--disable-pip-version-check"]).args(self.packages);
+        step::run(&format!("installing {} for the tests", self.modules), "python-packages", &mut install)?;
+        Ok(python)
+    }
+
+    fn works(&self, python: &Path) -> bool {
+        succeeds(Command::new(python).args(["-c", &format!("import {}", self.modules)]))
+    }
 }
 
 fn interpreter() -> Result<PathBuf> {
