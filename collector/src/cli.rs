@@ -6,6 +6,7 @@ use activity_peers::Address;
 use clap::{Args, Parser, Subcommand, ValueEnum};
 
 use crate::{
+    export::ExportArgs,
     pki::{CaCommand, EnrolArgs, RevokeArgs},
     query::QueryArgs,
     report::ReportArgs,
@@ -55,6 +56,8 @@ pub enum Command {
     Timeline(TimelineArgs),
     /// Write the periodic review: what needs an answer, what is missing, everybody and every host
     Report(ReportArgs),
+    /// Print what is stored in the terms of a SIEM: OCSF, ECS, CEF
+    Export(ExportArgs),
     /// Show who looked at what is stored, and what for
     Viewers(ViewersArgs),
     /// Tell whether what is stored is what was sealed, also while `run` writes to it

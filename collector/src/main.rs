@@ -6,6 +6,7 @@ mod cli;
 mod config;
 mod consume;
 mod deliver;
+mod export;
 mod failure;
 mod ingest;
 mod inlet;
@@ -69,6 +70,7 @@ fn execute(command: Command) -> Result<(), Failure> {
         Command::Query(args) => runtime.block_on(query::query(&args)),
         Command::Timeline(args) => runtime.block_on(timeline::timeline(&args)),
         Command::Report(args) => runtime.block_on(report::report(&args)),
+        Command::Export(args) => runtime.block_on(export::export(&args)),
         Command::Viewers(args) => state::viewers(&args),
         Command::Verify(args) => seal::verify::verify(&args),
         Command::Ca(command) => pki::ca(&command),

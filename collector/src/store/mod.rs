@@ -34,7 +34,6 @@ pub use log::{Cursor, Record};
 pub use reader::Snapshot;
 pub use retain::Retention;
 pub use roll::sync_directory;
-#[cfg(test)]
 pub use schema::events as stored_events;
 #[cfg(test)]
 pub use stored::StoredFile;
