@@ -2,16 +2,18 @@
 
 use std::path::PathBuf;
 
-use activity_peers::Address;
+use activity_peers::{Address, Name};
 use clap::{Args, Parser, Subcommand, ValueEnum};
 
 use crate::{
+    config::DEFAULT_STORE,
     export::ExportArgs,
     pki::{CaCommand, EnrolArgs, RevokeArgs},
     query::QueryArgs,
     report::ReportArgs,
     seal::verify::VerifyArgs,
     state::ViewersArgs,
+    store::{Layout, StoreError},
     timeline::TimelineArgs,
 };
 
@@ -78,6 +80,27 @@ pub enum Command {
     /// Print the manual page
     #[command(hide = true)]
     Manual,
+}
+
+/// Which store, for all that reads one.
+#[derive(Clone, Debug, Args)]
+pub struct StoreArgs {
+    /// Where events are kept
+    #[arg(long, value_name = "URL", default_value = DEFAULT_STORE)]
+    pub store: String,
+    /// Whose events, where the store has tenants
+    #[arg(long, value_name = "NAME")]
+    pub tenant: Option<Name>,
+}
+
+impl StoreArgs {
+    /// Where it lies.
+    ///
+    /// # Errors
+    /// When that is no place for a store.
+    pub fn layout(&self) -> Result<Layout, StoreError> {
+        Layout::of_tenant(&self.store, self.tenant.as_ref())
+    }
 }
 
 /// Receive events from sensors and keep them.

@@ -1,13 +1,12 @@
 //! `export` on the command line.
 
 use activity_formats::Format;
-use activity_peers::Name;
 use clap::{
     Args,
     builder::{PossibleValuesParser, TypedValueParser as _},
 };
 
-use crate::{config::DEFAULT_STORE, state::ViewingArgs};
+use crate::{cli::StoreArgs, state::ViewingArgs};
 
 /// Print what is stored for other programs.
 #[derive(Debug, Args)]
@@ -22,12 +21,9 @@ pub struct ExportArgs {
     /// Only events before then, said in the same way
     #[arg(long, value_name = "TIME")]
     pub until: Option<String>,
-    /// Where events are kept
-    #[arg(long, value_name = "URL", default_value = DEFAULT_STORE)]
-    pub store: String,
-    /// Whose events, where the store has tenants
-    #[arg(long, value_name = "NAME")]
-    pub tenant: Option<Name>,
+    /// Which events.
+    #[command(flatten)]
+    pub store: StoreArgs,
     /// What for.
     #[command(flatten)]
     pub viewing: ViewingArgs,

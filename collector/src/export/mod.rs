@@ -18,7 +18,7 @@ use crate::{
     failure::Failure,
     query::{Answer, Engine, Values, failure, moment, written},
     state::{Viewing, me},
-    store::{Layout, stored_events},
+    store::stored_events,
 };
 
 /// Prints what is stored.
@@ -26,7 +26,7 @@ use crate::{
 /// # Errors
 /// When there is no store, or it cannot be read.
 pub async fn export(args: &ExportArgs) -> Result<(), Failure> {
-    let (now, layout) = (Zoned::now(), Layout::of_tenant(&args.store, args.tenant.as_ref())?);
+    let (now, layout) = (Zoned::now(), args.store.layout()?);
     let time = |text: &Option<String>| text.as_deref().map(|text| moment::moment(text, &now)).transpose();
     let (since, until) = (time(&args.since)?, time(&args.until)?);
     let mut out = io::BufWriter::new(io::stdout().lock());

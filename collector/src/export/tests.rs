@@ -4,15 +4,14 @@ use activity_formats::Format;
 use serde_json::Value;
 
 use super::*;
-use crate::{query::fixture::Month, state::ViewingArgs, store::tests::layout};
+use crate::{cli::StoreArgs, query::fixture::Month, state::ViewingArgs, store::tests::layout};
 
 fn args(format: Format) -> ExportArgs {
     ExportArgs {
         format,
         since: None,
         until: None,
-        store: String::new(),
-        tenant: None,
+        store: StoreArgs { store: String::new(), tenant: None },
         viewing: ViewingArgs { purpose: None },
     }
 }

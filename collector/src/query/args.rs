@@ -1,13 +1,15 @@
 //! `query` on the command line.
 
-use activity_peers::Name;
 use clap::{
     Args,
     builder::{PossibleValue, PossibleValuesParser},
 };
 
 use super::named::NAMED;
-use crate::{cli::Format, config::DEFAULT_STORE, state::ViewingArgs};
+use crate::{
+    cli::{Format, StoreArgs},
+    state::ViewingArgs,
+};
 
 /// Answer SQL over what is stored.
 #[derive(Debug, Args)]
@@ -28,12 +30,9 @@ pub struct QueryArgs {
     /// Show the columns of a view and what they mean
     #[arg(long, value_name = "VIEW", conflicts_with_all = ["sql", "name"])]
     pub describe: Option<String>,
-    /// Where events are kept
-    #[arg(long, value_name = "URL", default_value = DEFAULT_STORE)]
-    pub store: String,
-    /// Whose events, where the store has tenants
-    #[arg(long, value_name = "NAME")]
-    pub tenant: Option<Name>,
+    /// Which events.
+    #[command(flatten)]
+    pub store: StoreArgs,
     /// What for.
     #[command(flatten)]
     pub viewing: ViewingArgs,

@@ -45,7 +45,7 @@ pub async fn query(args: &QueryArgs) -> Result<(), Failure> {
         return written(list::describe(view, &mut out)?.and_then(|()| out.flush()));
     }
     let (sql, values) = statement(args)?;
-    let layout = Layout::of_tenant(&args.store, args.tenant.as_ref())?;
+    let layout = args.store.layout()?;
     let viewing = Viewing::begin(&layout, &me(), "query", &asked(args), &args.viewing)?;
     let mut rows = 0;
     let answered = answer(&layout, sql, values, args.format, &mut rows, &mut out).await;

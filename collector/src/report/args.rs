@@ -2,10 +2,9 @@
 
 use std::path::PathBuf;
 
-use activity_peers::Name;
 use clap::{Args, ValueEnum};
 
-use crate::{config::DEFAULT_STORE, state::ViewingArgs};
+use crate::{cli::StoreArgs, state::ViewingArgs};
 
 /// Write the periodic review.
 #[derive(Debug, Args)]
@@ -35,12 +34,9 @@ pub struct ReportArgs {
     /// What stands above it
     #[arg(long, value_name = "TEXT", default_value = "Access review")]
     pub title: String,
-    /// Where events are kept
-    #[arg(long, value_name = "URL", default_value = DEFAULT_STORE)]
-    pub store: String,
-    /// Whose events, where the store has tenants
-    #[arg(long, value_name = "NAME")]
-    pub tenant: Option<Name>,
+    /// Which events.
+    #[command(flatten)]
+    pub store: StoreArgs,
     /// What for.
     #[command(flatten)]
     pub viewing: ViewingArgs,

@@ -32,7 +32,6 @@ use crate::{
     failure::Failure,
     query::{Engine, INSIDE, Networks, moment, written},
     state::{Viewing, me},
-    store::Layout,
 };
 
 /// What is asked for.
@@ -59,7 +58,7 @@ impl Asked {
         let inside = args.inside.clone().unwrap_or_else(|| INSIDE.to_owned());
         Networks::read(&inside).map_err(Failure::usage)?;
         let roster = args.roster.as_deref().map(roster::read).transpose()?;
-        let tenant = args.tenant.as_ref().map(ToString::to_string);
+        let tenant = args.store.tenant.as_ref().map(ToString::to_string);
         let made = now.timestamp();
         Ok(Self { title: args.title.clone(), tenant, since, until, made, zone, inside, roster })
     }
@@ -68,7 +67,7 @@ impl Asked {
 /// Writes a review.
 pub async fn report(args: &ReportArgs) -> Result<(), Failure> {
     let asked = Asked::from(args)?;
-    let layout = Layout::of_tenant(&args.store, args.tenant.as_ref())?;
+    let layout = args.store.layout()?;
     let what = format!("--since {} --until {}", asked.since, asked.until);
     let viewing = Viewing::begin(&layout, &me(), "report", &what, &args.viewing)?;
     let report = match Engine::open(&layout).await {

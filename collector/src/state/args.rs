@@ -1,9 +1,8 @@
 //! `viewers`, and what looking has in common, on the command line.
 
-use activity_peers::Name;
 use clap::{Args, ValueEnum};
 
-use crate::config::DEFAULT_STORE;
+use crate::cli::StoreArgs;
 
 /// What every look has.
 #[derive(Clone, Debug, Default, Args)]
@@ -23,12 +22,9 @@ pub struct ViewersArgs {
     /// How to print it
     #[arg(long, value_enum, default_value_t = Form::Text)]
     pub format: Form,
-    /// Where events are kept
-    #[arg(long, value_name = "URL", default_value = DEFAULT_STORE)]
-    pub store: String,
-    /// Whose events, where the store has tenants
-    #[arg(long, value_name = "NAME")]
-    pub tenant: Option<Name>,
+    /// Which events.
+    #[command(flatten)]
+    pub store: StoreArgs,
 }
 
 /// How to print it.

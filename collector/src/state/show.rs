@@ -9,12 +9,11 @@ use super::{State, Viewer, ViewersArgs, args::Form, failure};
 use crate::{
     failure::Failure,
     query::{grouped, moment, written},
-    store::Layout,
 };
 
 /// Prints who looked.
 pub fn viewers(args: &ViewersArgs) -> Result<(), Failure> {
-    let layout = Layout::of_tenant(&args.store, args.tenant.as_ref())?;
+    let layout = args.store.layout()?;
     if !layout.events().is_dir() {
         return Err(layout.why_missing().into());
     }

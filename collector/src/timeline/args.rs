@@ -2,11 +2,10 @@
 
 use std::{convert::Infallible, fmt, str::FromStr};
 
-use activity_peers::Name;
 use activity_proto::json::escape_bytes;
 use clap::{Args, ValueEnum};
 
-use crate::{config::DEFAULT_STORE, state::ViewingArgs};
+use crate::{cli::StoreArgs, state::ViewingArgs};
 
 /// Show what a person did, in order.
 #[derive(Debug, Args)]
@@ -36,12 +35,9 @@ pub struct TimelineArgs {
     /// Print to the terminal, not into $PAGER
     #[arg(long)]
     pub no_pager: bool,
-    /// Where events are kept
-    #[arg(long, value_name = "URL", default_value = DEFAULT_STORE)]
-    pub store: String,
-    /// Whose events, where the store has tenants
-    #[arg(long, value_name = "NAME")]
-    pub tenant: Option<Name>,
+    /// Which events.
+    #[command(flatten)]
+    pub store: StoreArgs,
     /// What for.
     #[command(flatten)]
     pub viewing: ViewingArgs,

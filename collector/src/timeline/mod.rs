@@ -77,7 +77,7 @@ impl Asked {
 /// Prints what a person did.
 pub async fn timeline(args: &TimelineArgs) -> Result<(), Failure> {
     let asked = Asked::from(args)?;
-    let layout = Layout::of_tenant(&args.store, args.tenant.as_ref())?;
+    let layout = args.store.layout()?;
     let what =
         format!("--user {} --since {} --until {} --host {}", args.user, asked.since, asked.until, args.host);
     let viewing = Viewing::begin(&layout, &me(), "timeline", &what, &args.viewing)?;

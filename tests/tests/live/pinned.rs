@@ -154,7 +154,7 @@ fn what_has_no_room_while_the_sensor_is_away_is_counted_exactly() {
 #[test]
 fn what_a_killed_sensor_had_in_its_hands_is_told_exactly() {
     const ROUND: u64 = 10_000;
-    let kills = if std::env::var_os("ACTIVITY_TEST_LONG").is_some() { 100 } else { 6 };
+    let kills = if std::env::var_os("ACTIVITY_TEST_LONG").is_some() { 500 } else { 6 };
     let Some(_machine) = Machine::alone(here!()) else { return };
     let (bpf, files) = (BpfFs::new(), Files::new());
     let mut sensor = Sensor::start(&bpf.config(""), &[]);

@@ -19,14 +19,13 @@ use std::{
     time::{Duration, Instant},
 };
 
-use activity_peers::Name;
 use clap::{Args, ValueEnum};
 
 use report::{Kind, Place, Report};
 
 use super::{Checkpoint, key::PublicKey};
 use crate::{
-    config::DEFAULT_STORE,
+    cli::StoreArgs,
     failure::Failure,
     store::{Layout, StoreError},
 };
@@ -38,12 +37,9 @@ const SHOWN_EVERY: Duration = Duration::from_millis(100);
 #[derive(Debug, Args)]
 #[command(after_help = EXAMPLES)]
 pub struct VerifyArgs {
-    /// Where events are kept
-    #[arg(long, value_name = "URL", default_value = DEFAULT_STORE)]
-    pub store: String,
-    /// Whose events, where the store has tenants
-    #[arg(long, value_name = "NAME")]
-    pub tenant: Option<Name>,
+    /// Which events.
+    #[command(flatten)]
+    pub store: StoreArgs,
     /// The store's public key, from where those who can write to the store cannot reach it [default:
     /// the store's own seal.pub]
     #[arg(long, value_name = "FILE")]
@@ -81,7 +77,7 @@ Exit codes: 0 all is as it was sealed, 1 something is not, 64 wrong usage, 69 th
 
 /// Prints what is found; fails where that is a problem.
 pub fn verify(args: &VerifyArgs) -> Result<(), Failure> {
-    let layout = Layout::of_tenant(&args.store, args.tenant.as_ref())?;
+    let layout = args.store.layout()?;
     let key = args.public_key.as_ref().map(|path| {
         let text = fs::read(path).map_err(|source| StoreError::file("read", path, source))?;
         let none = || Failure::usage(format!("{} is no public key as in seal.pub", path.display()));
