@@ -23,8 +23,9 @@ use crate::{
     sequence::{Sequencer, lane_of},
     source::{
         LoginProgramMap,
-        batch::{Batch, BatchOrigin, time_of},
+        batch::{Batch, BatchOrigin},
         left_out::LeftOut,
+        pins::Seam,
         recording::Recorder,
     },
     status::SensorStatus,
@@ -51,8 +52,7 @@ pub struct Worker {
     pub sequencer: Sequencer,
     pub losses: Losses,
     pub tally: Tally,
-    /// Records of the rings that are older were told by the programs before.
-    pub since_ns: u64,
+    pub seam: Seam,
     pub budget: Budget,
     pub heart: Heart,
     pub told: Told,
@@ -187,7 +187,7 @@ impl Worker {
         for record in batch.iter() {
             match batch.origin {
                 // The programs before these have told it.
-                BatchOrigin::Rings if time_of(record) < self.since_ns => {
+                BatchOrigin::Rings if self.seam.has_told(record) => {
                     self.tally.internal.add(losses::type_of(record));
                     continue;
                 }

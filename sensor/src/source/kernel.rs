@@ -17,6 +17,7 @@ use super::{
     folds::Folds,
     left_out::{self, LeftOut},
     load::{LoadError, chain},
+    pins::Seam,
     sessions::LoginProgramMap,
     skipped::Skipped,
 };
@@ -108,8 +109,8 @@ pub struct Kernel {
     pub hooks: Hooks,
     /// Whether the programs stay when the process ends.
     pub stays: bool,
-    /// Acts before this moment, in nanoseconds since the boot, were told by other programs.
-    pub since_ns: u64,
+    /// Where the records of other programs end and those of these begin.
+    pub seam: Seam,
     /// What these had recorded.
     pub before: Batch,
     /// What a run that worked with these had in its hands when it was killed.
@@ -143,7 +144,7 @@ impl Kernel {
             tally,
             hooks,
             stays: false,
-            since_ns: 0,
+            seam: Seam::default(),
             before: Batch::default(),
             left: None,
         })

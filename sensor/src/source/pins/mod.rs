@@ -17,6 +17,7 @@
 
 mod description;
 mod put;
+mod seam;
 mod take;
 mod tally;
 
@@ -30,6 +31,7 @@ use thiserror::Error;
 
 pub use description::Description;
 use description::fingerprint;
+pub use seam::Seam;
 
 use super::{
     kernel::Kernel,
@@ -125,8 +127,7 @@ impl Pins {
         let Some(wanted) = &self.wanted else {
             let mut kernel = loaded.into_kernel(crate::tally::Tally::default())?;
             if let Some(standing) = standing {
-                kernel.since_ns = clock::boottime_ns();
-                take::hand_over(&standing.directory, standing.format, kernel.since_ns, &mut kernel);
+                take::hand_over(&standing.directory, standing.format, clock::boottime_ns(), &mut kernel);
             }
             remove_file(&self.description)?;
             return Ok(kernel);
@@ -134,9 +135,9 @@ impl Pins {
         let directory = wanted.join(generation()?);
         let hooks = loaded.hooks.clone();
         let mut kernel = put::put(loaded, &directory).inspect_err(|_| remove(&directory))?;
-        kernel.since_ns = if standing.is_some() { clock::boottime_ns() } else { 0 };
+        let since_ns = if standing.is_some() { clock::boottime_ns() } else { 0 };
         let before = standing.map(|standing| (standing.directory, standing.format));
-        let description = Description::new(directory, fingerprint, kernel.since_ns, before, hooks);
+        let description = Description::new(directory, fingerprint, since_ns, before, hooks);
         description.write(&self.description)?;
         tracing::info!(pinned = %description.directory.display(), "the hooks stay when the sensor ends");
         self.finish(&description, &mut kernel);

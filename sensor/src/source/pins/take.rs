@@ -13,7 +13,11 @@ use aya::{
 use aya_log::EbpfLogger;
 use rustix::thread::{MembarrierCommand, membarrier};
 
-use super::{Description, remove, tally};
+use super::{
+    Description, remove,
+    seam::{OVERLAP_NS, Seam},
+    tally,
+};
 use crate::{
     losses,
     source::{
@@ -26,10 +30,6 @@ use crate::{
     tally::Left,
 };
 
-/// How long after the moment of change the programs before are still believed: an act
-/// that the new ones saw as before it, they saw as after. Rather told twice than not.
-const OVERLAP_NS: u64 = 20_000;
-
 /// Goes on with the programs that are there.
 pub fn take_over(standing: &Description) -> Result<Kernel, LoadError> {
     let maps = &mut |name| pinned(&standing.directory, name);
@@ -41,7 +41,7 @@ pub fn take_over(standing: &Description) -> Result<Kernel, LoadError> {
     let mut kernel = Kernel::assemble(maps, log, skipped, tally, standing.hooks.clone())?;
     let left_out = LeftOut::after_another(left_out_maps(maps)?);
     kernel.left_out = left_out.map_err(|error| LoadError::Refused(format!("{error:#}")))?;
-    kernel.since_ns = standing.since_ns;
+    kernel.seam = Seam::new(standing.since_ns, &kernel.before);
     kernel.stays = true;
     Ok(kernel)
 }
@@ -55,6 +55,7 @@ pub fn hand_over(directory: &Path, format: u32, since_ns: u64, kernel: &mut Kern
     match drain(directory, format, since_ns.saturating_add(OVERLAP_NS)) {
         Ok(Drained { batch, left }) => {
             tracing::info!(records = batch.len(), "the hooks of before were read out, and go");
+            kernel.seam = Seam::new(since_ns, &batch);
             (kernel.before, kernel.left) = (batch, Some(left));
         }
         Err(error) => {
