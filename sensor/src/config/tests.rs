@@ -39,6 +39,7 @@ fn the_default_file_says_what_the_defaults_are() {
     // Keys without a default are shown with an example.
     assert_eq!(written.sensor.host.take().as_deref(), Some("web-1.example.org"));
     assert_eq!(written.sensor.cpu_limit.take(), Some(25));
+    assert_eq!(written.hooks.pin.take(), Some("/sys/fs/bpf/activity-sensor".into()));
     assert_eq!(written.stream.tcp.take(), Some("127.0.0.1:50051".parse().unwrap()));
     let metrics = MetricsAddress::Tcp("127.0.0.1:9464".parse().unwrap());
     assert_eq!(written.metrics.listen.take(), Some(metrics));
