@@ -63,7 +63,7 @@ impl SensorStatus {
             uptime_ns: clock::boottime_ns().saturating_sub(self.alive.begun_ns),
             interval_seconds: u32::try_from(self.alive.interval.as_secs()).unwrap_or(u32::MAX),
             stopping,
-            lanes: vec![lane(Lane::Process, &tally.process_sequence), lane(Lane::File, &tally.file_sequence)],
+            lanes: vec![lane(Lane::Process, tally.process_sequence), lane(Lane::File, tally.file_sequence)],
             types: self.terms(),
             in_flight,
             skipped: self.skipped.count(),

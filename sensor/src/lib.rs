@@ -70,7 +70,7 @@ fn run_command(cli: &Cli) -> Result<(), Failure> {
         Command::Sessions(args) => sessions::sessions(args),
         Command::Doctor(args) => observe::doctor::doctor(args),
         Command::CheckConfig { file } => check_config(file),
-        Command::Unload(args) => unload::unload(&args),
+        Command::Unload(args) => unload::unload(args),
         Command::Replay(args) => replay::replay(args),
         Command::Policy(command) => policy::command::run(command),
         Command::Completion { shell } => {
