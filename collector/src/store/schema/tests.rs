@@ -155,7 +155,7 @@ fn what_a_newer_sensor_sent_is_kept_as_it_came() {
         b"\xff\xff",
     ];
     for event in unknown.map(Bytes::from_static) {
-        assert_eq!(kept(&[event.clone()]), [(event, true)]);
+        assert_eq!(kept(std::slice::from_ref(&event)), [(event, true)]);
     }
     assert_eq!(row(Bytes::from_static(b"\x12\x01h\x9a\x06\x01x")), json!({"host": "h"}));
 }
@@ -163,7 +163,7 @@ fn what_a_newer_sensor_sent_is_kept_as_it_came() {
 #[test]
 fn every_kind_of_event_is_put_together_again() {
     for event in every_kind() {
-        let (read, is_whole) = kept(&[event.clone()]).remove(0);
+        let (read, is_whole) = kept(std::slice::from_ref(&event)).remove(0);
         assert_eq!(read, event);
         let is_known = Event::decode(event.clone()).is_ok_and(|known| known.encode_to_vec() == event);
         assert_eq!(is_whole, !is_known);
@@ -177,7 +177,7 @@ fn what_all_events_of_a_sensor_share_comes_before_each() {
     let id = EventId { lane: Lane::File.into(), sequence: 9, ..EventId::default() };
     let own = Event { id: Some(id), redacted: vec!["a".into(), "a".into()], ..open() }.encode_to_vec();
     let sent = Bytes::from([common, own].concat());
-    let (read, is_whole) = kept(&[sent.clone()]).remove(0);
+    let (read, is_whole) = kept(std::slice::from_ref(&sent)).remove(0);
     assert!(!is_whole);
     assert_eq!(Event::decode(read).unwrap(), Event::decode(sent).unwrap());
 }
@@ -292,7 +292,7 @@ proptest! {
     #[test]
     fn any_bytes_are_kept(bytes: Vec<u8>) {
         let bytes = Bytes::from(bytes);
-        let (read, is_whole) = kept(&[bytes.clone()]).remove(0);
+        let (read, is_whole) = kept(std::slice::from_ref(&bytes)).remove(0);
         let decoded = |bytes: &Bytes| Event::decode(bytes.clone());
         prop_assert!(read == bytes || !is_whole && decoded(&read) == decoded(&bytes));
     }
