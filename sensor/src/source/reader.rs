@@ -91,10 +91,12 @@ impl Reader {
 fn take(ring: &mut RingBuf<MapData>, tally: &Tally, batch: &mut Batch) -> bool {
     for _ in 0..ROUND {
         let Some(record) = ring.next() else { return false };
-        // Before it leaves the ring: killed between the two, it is told rather once too
-        // often than not at all.
-        tally.taken.add(losses::type_of(&record));
+        let event_type = losses::type_of(&record);
         batch.push(&record);
+        // Just before it leaves the ring: killed between the two, it is told rather once
+        // too often than not at all.
+        tally.taken.add(event_type);
+        drop(record);
     }
     true
 }

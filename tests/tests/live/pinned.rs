@@ -153,15 +153,16 @@ fn what_has_no_room_while_the_sensor_is_away_is_counted_exactly() {
 
 #[test]
 fn what_a_killed_sensor_had_in_its_hands_is_told_exactly() {
-    const ROUND: u64 = 10_000;
-    let kills = if std::env::var_os("ACTIVITY_TEST_LONG").is_some() { 500 } else { 6 };
+    // All of it has to fit into the spool.
+    let (kills, round) =
+        if std::env::var_os("ACTIVITY_TEST_LONG").is_some() { (500, 1000) } else { (6, 10_000) };
     let Some(_machine) = Machine::alone(here!()) else { return };
     let (bpf, files) = (BpfFs::new(), Files::new());
     let mut sensor = Sensor::start(&bpf.config(""), &[]);
     for number in 0..kills {
-        let first = files.directory().join((number * ROUND).to_string());
+        let first = files.directory().join((number * round).to_string());
         thread::scope(|scope| {
-            scope.spawn(|| files.open(Person::new(), number * ROUND..(number + 1) * ROUND));
+            scope.spawn(|| files.open(Person::new(), number * round..(number + 1) * round));
             eventually("the files are being opened", || first.exists().then_some(()));
             // When to kill, not a wait for anything.
             thread::sleep(Duration::from_millis(5 + number * 7919 % 60));
@@ -170,7 +171,7 @@ fn what_a_killed_sensor_had_in_its_hands_is_told_exactly() {
         });
         sensor.start_again();
     }
-    let opened = kills * ROUND;
+    let opened = kills * round;
     let mut consumer = everything(&sensor);
     let (mut read, mut left) = (0, opened);
     let begun = Instant::now();
@@ -202,7 +203,9 @@ fn what_a_killed_sensor_had_in_its_hands_is_told_exactly() {
         "{kills} kills, {opened} files opened: {in_all} came, {hands} were in the sensor's hands, {full} had no room"
     );
     assert_eq!(came.len() as u64, in_all, "none came twice");
-    assert_eq!(in_all + hands + full, opened, "each came or was told");
+    // One for each kill may be told although it came: that is said in docs/delivery.md.
+    let sum = in_all + hands + full;
+    assert!((opened..=opened + kills).contains(&sum), "each came or was told: {sum} of {opened}");
     let ends = gaps(&consumer.seen).iter().filter(|gap| gap.reason() == GapReason::UncleanEnd).count();
     assert!(ends as u64 >= kills, "{ends}");
 }
