@@ -13,7 +13,9 @@ use std::{
 use activity_proto::v1::{
     ConsumeStart, Event, EventType, Gap, GapReason, Lane, consume_start::From, event::Payload,
 };
-use activity_tests::{Consumer, EACH_OPEN, Machine, Person, Sensor, eventually, here, sensor_program};
+use activity_tests::{
+    Consumer, EACH_OPEN, Machine, Person, Sensor, deadline, eventually, here, sensor_program,
+};
 use aya::{
     maps::{Array, Map, MapData},
     programs::loaded_programs,
@@ -84,6 +86,16 @@ fn everything(sensor: &Sensor) -> Consumer {
     let start =
         ConsumeStart { consumer: "all".to_owned(), window_bytes: None, from: Some(From::Earliest(true)) };
     Consumer::start(&sensor.socket(), start)
+}
+
+/// Reads until it is enough, and acknowledges: it may be more than a window.
+fn read(consumer: &mut Consumer, what: &str, mut enough: impl FnMut(&[Event]) -> bool) {
+    let begun = Instant::now();
+    while !enough(&consumer.seen) {
+        assert!(begun.elapsed() < deadline(), "in vain: {what}; {:?}", gaps(&consumer.seen));
+        consumer.next(deadline()).unwrap();
+        consumer.acknowledge();
+    }
 }
 
 fn unload(sensor: &Sensor) -> (i32, String, String) {
@@ -173,23 +185,14 @@ fn what_a_killed_sensor_had_in_its_hands_is_told_exactly() {
     }
     let opened = kills * round;
     let mut consumer = everything(&sensor);
-    let (mut read, mut left) = (0, opened);
-    let begun = Instant::now();
-    while left > 0 {
-        consumer.next(activity_tests::deadline()).unwrap();
-        if begun.elapsed() > activity_tests::deadline() {
-            for gap in gaps(&consumer.seen) {
-                println!("{gap:?}");
-            }
-            panic!("{left} of {opened} neither came nor were told");
-        }
-        // More than a window of them.
-        consumer.acknowledge();
-        let new = &consumer.seen[read..];
+    let (mut read_before, mut left) = (0, opened);
+    read(&mut consumer, "each file, or that it is missing", |events| {
+        let new = &events[read_before..];
         let told: u64 = gaps(new).into_iter().map(opens_in).sum();
         left = left.saturating_sub(files.of(new).len() as u64 + told);
-        read = consumer.seen.len();
-    }
+        read_before = events.len();
+        left == 0
+    });
     let mut came = files.of(&consumer.seen);
     let in_all = came.len() as u64;
     came.sort_unstable();
@@ -235,7 +238,7 @@ fn other_hooks_go_on_where_those_before_are() {
         opener.join().unwrap()
     });
     let mut consumer = everything(&sensor);
-    consumer.read_until("the last file", |events| files.of(events).last() == Some(&(opened - 1)));
+    read(&mut consumer, "the last file", |events| files.of(events).last() == Some(&(opened - 1)));
     assert_eq!(files.of(&consumer.seen), (0..opened).collect::<Vec<_>>());
     assert!(gaps(&consumer.seen).is_empty(), "{:?}", gaps(&consumer.seen));
     let after = bpf.generations();
@@ -246,7 +249,7 @@ fn other_hooks_go_on_where_those_before_are() {
     sensor.configure(EACH_OPEN);
     sensor.start_again();
     consumer = everything(&sensor);
-    consumer.read_until("ten more", |events| files.of(events).last() == Some(&(opened + 9)));
+    read(&mut consumer, "ten more", |events| files.of(events).last() == Some(&(opened + 9)));
     assert_eq!(files.of(&consumer.seen), (0..opened + 10).collect::<Vec<_>>());
     assert!(bpf.generations().is_empty());
 }
