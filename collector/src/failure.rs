@@ -52,6 +52,29 @@ impl Failure {
     }
 }
 
+/// What became of printing to standard output: that whoever reads has seen enough is no
+/// failure.
+///
+/// # Errors
+/// When it failed otherwise.
+pub fn written(result: io::Result<()>) -> Result<(), Failure> {
+    match result {
+        Err(error) if error.kind() != io::ErrorKind::BrokenPipe => {
+            Err(Failure::unavailable(format!("cannot write the answer: {error}")))
+        }
+        _ => Ok(()),
+    }
+}
+
+/// Prints a line.
+///
+/// # Errors
+/// As [`written`].
+pub fn say(line: impl fmt::Display) -> Result<(), Failure> {
+    use io::Write as _;
+    written(writeln!(io::stdout(), "{line}"))
+}
+
 impl fmt::Display for Failure {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str(&self.sentence)

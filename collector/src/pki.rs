@@ -8,7 +8,7 @@ use activity_peers::{
 };
 use clap::{Args, Subcommand};
 
-use crate::failure::Failure;
+use crate::failure::{Failure, say};
 
 /// Most days that anything is signed for.
 const DAYS_MAX: i64 = 3650;
@@ -104,11 +104,17 @@ pub fn ca(command: &CaCommand) -> Result<(), Failure> {
     match command {
         CaCommand::Init { directory, name } => {
             Ca::init(directory, name)?;
-            println!("an authority is in {}: keep its authority.key to yourself", directory.display());
+            say(format_args!(
+                "an authority is in {}: keep its authority.key to yourself",
+                directory.display()
+            ))?;
         }
         CaCommand::Refresh { directory, days: lasts } => {
             let count = Ca::open(directory)?.refresh(days(*lasts))?;
-            println!("{} is good for {lasts} days; revoked on it: {count}", list(directory).display());
+            say(format_args!(
+                "{} is good for {lasts} days; revoked on it: {count}",
+                list(directory).display()
+            ))?;
             remind();
         }
     }
@@ -125,24 +131,23 @@ pub fn enrol(args: &EnrolArgs) -> Result<(), Failure> {
     let issued = ca.enrol(&identity, days(args.days))?;
     issued.write(&out, args.force)?;
     let record = &issued.record;
-    println!(
+    say(format_args!(
         "{identity}, good until {}, serial number {}, is in {}",
         record.until,
         record.serial,
         out.display()
-    );
-    Ok(())
+    ))
 }
 
 /// `revoke`
 pub fn revoke(args: &RevokeArgs) -> Result<(), Failure> {
     for record in Ca::open(&args.directory)?.revoke(&args.whom)? {
-        println!(
+        say(format_args!(
             "{}, serial number {}, is revoked in {}",
             record.identity,
             record.serial,
             list(&args.directory).display()
-        );
+        ))?;
     }
     remind();
     Ok(())

@@ -188,25 +188,20 @@ fn what(event: &Event, line: &mut Line) {
         Payload::Mount(mount) => renamed(line, &mount.source, &mount.path),
         Payload::Connect(connect) => {
             line.number("deviceDirection", 1);
-            address(line, "dst", "dhost", &connect.address);
-            line.port("dpt", connect.port);
-            address(line, "src", "shost", &connect.local_address);
-            line.port("spt", connect.local_port);
+            end(line, DST, &connect.address, connect.port);
+            end(line, SRC, &connect.local_address, connect.local_port);
             file(line, &connect.path);
             protocol(line, connect.protocol);
         }
         Payload::Accept(accept) => {
             line.number("deviceDirection", 0);
-            address(line, "src", "shost", &accept.address);
-            line.port("spt", accept.port);
-            address(line, "dst", "dhost", &accept.local_address);
-            line.port("dpt", accept.local_port);
+            end(line, SRC, &accept.address, accept.port);
+            end(line, DST, &accept.local_address, accept.local_port);
             file(line, &accept.path);
             protocol(line, accept.protocol);
         }
         Payload::Listen(listen) => {
-            address(line, "dst", "dhost", &listen.address);
-            line.port("dpt", listen.port);
+            end(line, DST, &listen.address, listen.port);
             file(line, &listen.path);
             protocol(line, listen.protocol);
         }
@@ -280,6 +275,16 @@ fn accesses(access: &[i32]) -> String {
 }
 
 /// Under `ip` where it is one, else under `name`.
+/// An end of a connection: its address, name and port.
+type End = (&'static str, &'static str, &'static str);
+const DST: End = ("dst", "dhost", "dpt");
+const SRC: End = ("src", "shost", "spt");
+
+fn end(line: &mut Line, (ip, name, number): End, of: &str, port: Option<u32>) {
+    address(line, ip, name, of);
+    line.port(number, port);
+}
+
 fn address(line: &mut Line, ip: &str, name: &str, address: &str) {
     let key = if address.parse::<std::net::IpAddr>().is_ok() { ip } else { name };
     line.text(key, address);

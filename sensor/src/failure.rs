@@ -1,6 +1,6 @@
 //! How a command fails: one sentence and an exit code that scripts rely on.
 
-use std::{fmt, process::ExitCode};
+use std::{fmt, io, process::ExitCode};
 
 /// Exit codes, named as in sysexits.h.
 pub mod code {
@@ -46,6 +46,29 @@ impl Failure {
     pub fn exit_code(&self) -> ExitCode {
         self.code.into()
     }
+}
+
+/// What became of printing to standard output: that whoever reads has seen enough is no
+/// failure.
+///
+/// # Errors
+/// When it failed otherwise.
+pub fn printed(result: io::Result<()>) -> Result<(), Failure> {
+    match result {
+        Err(error) if error.kind() != io::ErrorKind::BrokenPipe => {
+            Err(Failure::unavailable(format!("standard output failed ({error})")))
+        }
+        _ => Ok(()),
+    }
+}
+
+/// Prints a line.
+///
+/// # Errors
+/// As [`printed`].
+pub fn say(line: impl fmt::Display) -> Result<(), Failure> {
+    use io::Write as _;
+    printed(writeln!(io::stdout(), "{line}"))
 }
 
 impl fmt::Display for Failure {

@@ -40,7 +40,7 @@ use std::process::ExitCode;
 use clap::{CommandFactory as _, Parser as _, error::ErrorKind};
 
 use cli::{Cli, Command};
-use failure::{Failure, code};
+use failure::{Failure, code, printed, say};
 
 /// The program.
 pub fn main() -> ExitCode {
@@ -77,14 +77,11 @@ fn run_command(cli: &Cli) -> Result<(), Failure> {
             clap_complete::generate(*shell, &mut Cli::command(), "activity-sensor", &mut std::io::stdout());
             Ok(())
         }
-        Command::Manual => clap_mangen::Man::new(Cli::command())
-            .render(&mut std::io::stdout())
-            .map_err(|error| Failure::unavailable(format!("standard output failed ({error})"))),
+        Command::Manual => printed(clap_mangen::Man::new(Cli::command()).render(&mut std::io::stdout())),
     }
 }
 
 fn check_config(file: &std::path::Path) -> Result<(), Failure> {
     config::Config::load(Some(file))?;
-    println!("{} is fine.", file.display());
-    Ok(())
+    say(format_args!("{} is fine.", file.display()))
 }

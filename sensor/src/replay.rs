@@ -19,7 +19,7 @@ use crate::{
     config::Config,
     decode::{Decoder, redact::Redactor},
     enrich::Enricher,
-    failure::Failure,
+    failure::{Failure, say},
     pipeline::Outlets,
     run::{origin, outlets},
     sequence::{Sequencer, lane_of},
@@ -92,8 +92,7 @@ pub fn replay(args: &ReplayArgs) -> Result<(), Failure> {
     });
     spool.close();
     let _ = writer.join();
-    println!("{}", serde_json::to_string(&told).map_err(Failure::unavailable)?);
-    Ok(())
+    say(serde_json::to_string(&told).map_err(Failure::unavailable)?)
 }
 
 /// What a recording tells of, as of a machine of which nothing else is known.

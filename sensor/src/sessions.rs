@@ -14,7 +14,7 @@ use crate::{
     cli::{SessionsArgs, WatchFormat},
     client::{connect, refused},
     config::Config,
-    failure::Failure,
+    failure::{Failure, printed},
     watch::word,
 };
 
@@ -37,10 +37,7 @@ pub fn sessions(args: &SessionsArgs) -> Result<(), Failure> {
         let listed = client.list_sessions(ListSessionsRequest {}).await.map_err(|status| refused(&status))?;
         Ok::<_, Failure>(listed.into_inner().sessions)
     })?;
-    match print(args.format, &states) {
-        Err(error) if error.kind() == io::ErrorKind::BrokenPipe => Ok(()),
-        result => result.map_err(|error| Failure::unavailable(format!("standard output failed ({error})"))),
-    }
+    printed(print(args.format, &states))
 }
 
 fn print(format: WatchFormat, states: &[SessionState]) -> io::Result<()> {

@@ -1,7 +1,12 @@
 //! `activity-sensor unload`: takes pinned hooks out of the kernel.
 
 use crate::{
-    cli::UnloadArgs, config::Config, failure::Failure, run::require_privilege, source::pins, state::State,
+    cli::UnloadArgs,
+    config::Config,
+    failure::{Failure, say},
+    run::require_privilege,
+    source::pins,
+    state::State,
 };
 
 /// Takes them out, and says what that was.
@@ -21,6 +26,5 @@ pub fn unload(args: &UnloadArgs) -> Result<(), Failure> {
             format!("the hooks are out of the kernel; {unread} records that no run had read are gone")
         }
     };
-    println!("{said}");
-    Ok(())
+    say(said)
 }

@@ -15,8 +15,8 @@ use prost::Message as _;
 pub use args::ExportArgs;
 
 use crate::{
-    failure::Failure,
-    query::{Answer, Engine, Values, failure, moment, written},
+    failure::{Failure, written},
+    query::{Answer, Engine, Values, failure, moment},
     state::{Viewing, me},
     store::stored_events,
 };

@@ -4,7 +4,7 @@ use activity_formats::Format;
 use serde_json::Value;
 
 use super::*;
-use crate::{cli::StoreArgs, query::fixture::Month, state::ViewingArgs, store::tests::layout};
+use crate::{cli::StoreArgs, query::tests::fixture::Month, state::ViewingArgs, store::tests::layout};
 
 fn args(format: Format) -> ExportArgs {
     ExportArgs {

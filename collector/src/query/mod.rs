@@ -2,8 +2,6 @@
 
 mod args;
 mod engine;
-#[cfg(test)]
-pub mod fixture;
 mod functions;
 mod list;
 pub mod moment;
@@ -11,7 +9,7 @@ mod named;
 mod progress;
 mod serve;
 #[cfg(test)]
-mod tests;
+pub mod tests;
 mod views;
 
 use std::io::{self, Write as _};
@@ -29,7 +27,7 @@ pub use serve::{Answers, Limits};
 
 use crate::{
     cli::Format,
-    failure::Failure,
+    failure::{Failure, written},
     output,
     state::{Viewing, me},
     store::Layout,
@@ -98,17 +96,4 @@ fn statement(args: &QueryArgs) -> Result<(&str, Values), Failure> {
 fn text_values(parameters: &[(String, String)]) -> Values {
     let text = |(name, value): &(String, String)| (name.clone(), ScalarValue::Utf8(Some(value.clone())));
     parameters.iter().map(text).collect()
-}
-
-/// What became of writing an answer.
-///
-/// # Errors
-/// When it failed otherwise than because whoever reads has seen enough.
-pub fn written(result: io::Result<()>) -> Result<(), Failure> {
-    match result {
-        Err(error) if error.kind() != io::ErrorKind::BrokenPipe => {
-            Err(Failure::unavailable(format!("cannot write the answer: {error}")))
-        }
-        _ => Ok(()),
-    }
 }

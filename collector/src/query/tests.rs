@@ -1,11 +1,14 @@
 //! Views and questions over a small store of known events.
 
+pub mod fixture;
+
 use activity_proto::v1::{GapReason, Outcome};
 use jiff::{Timestamp, tz::TimeZone};
 use serde_json::{Value, json};
 
-use super::{fixture::Month, named::NAMED, views::VIEWS, *};
+use super::{named::NAMED, views::VIEWS, *};
 use crate::store::tests::layout;
+use fixture::Month;
 
 /// A day's events: a login, sudo, a secret, the way out, a refused login, a loss.
 async fn day() -> (tempfile::TempDir, Engine) {

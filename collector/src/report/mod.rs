@@ -29,8 +29,8 @@ use roster::Roster;
 use words::Clock;
 
 use crate::{
-    failure::Failure,
-    query::{Engine, INSIDE, Networks, moment, written},
+    failure::{Failure, written},
+    query::{Engine, INSIDE, Networks, moment},
     state::{Viewing, me},
 };
 

@@ -5,7 +5,7 @@ use jiff::{ToSpan as _, civil};
 use serde_json::{Value, json};
 
 use super::*;
-use crate::{query::fixture::Month, store::tests::layout};
+use crate::{query::tests::fixture::Month, store::tests::layout};
 
 const ROSTER: &str = "
     [[person]]

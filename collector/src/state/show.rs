@@ -7,8 +7,8 @@ use jiff::{Zoned, tz::TimeZone};
 
 use super::{State, Viewer, ViewersArgs, args::Form, failure};
 use crate::{
-    failure::Failure,
-    query::{grouped, moment, written},
+    failure::{Failure, written},
+    query::{grouped, moment},
 };
 
 /// Prints who looked.

@@ -26,8 +26,8 @@ pub use args::TimelineArgs;
 use args::{Form, Who};
 
 use crate::{
-    failure::Failure,
-    query::{Engine, Values, failure, like, moment, rows_of, written},
+    failure::{Failure, written},
+    query::{Engine, Values, failure, like, moment, rows_of},
     state::{Viewing, me},
     store::Layout,
 };

@@ -4,7 +4,7 @@ use activity_proto::v1::{GapReason, Outcome};
 use serde_json::{Value, json};
 
 use super::*;
-use crate::{query::fixture::Month, store::tests::layout};
+use crate::{query::tests::fixture::Month, store::tests::layout};
 
 fn asked(who: &str) -> Asked {
     Asked {

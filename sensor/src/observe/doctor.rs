@@ -16,7 +16,7 @@ use super::policy;
 use crate::{
     cli::{DoctorArgs, DoctorFormat, Plan},
     config::{Config, HooksConfig},
-    failure::Failure,
+    failure::{Failure, printed},
     source::{
         LoadError,
         btf::{self, Btf},
@@ -73,15 +73,10 @@ type Look = (Vec<Finding>, Vec<String>);
 /// When a finding is bad.
 pub fn doctor(args: &DoctorArgs) -> Result<(), Failure> {
     let (findings, not_covered) = findings();
-    let printed = match args.format {
+    printed(match args.format {
         DoctorFormat::Text => print_text(&findings, &not_covered),
         DoctorFormat::Json => print_json(&findings, &not_covered),
-    };
-    if let Err(error) = printed
-        && error.kind() != io::ErrorKind::BrokenPipe
-    {
-        return Err(Failure::unavailable(format!("standard output failed ({error})")));
-    }
+    })?;
     match findings.iter().find(|finding| finding.standing == Standing::Bad) {
         None => Ok(()),
         Some(finding) if finding.name == "privilege" => {

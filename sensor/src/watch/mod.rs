@@ -16,7 +16,7 @@ use crate::{
     cli::{WatchArgs, WatchFormat},
     config::Config,
     enrich::ancestry::Ancestry,
-    failure::Failure,
+    failure::{Failure, printed},
     pipeline,
     policy::{Policy, Verdict},
     run::Termination,
@@ -74,8 +74,7 @@ async fn show(args: &WatchArgs, config: Config, request: Request) -> Result<(), 
     }
     source.close().await;
     match result {
-        Err(error) if error.kind() == io::ErrorKind::BrokenPipe => Ok(()),
-        Err(error) => Err(Failure::unavailable(format!("standard output failed ({error})"))),
+        Err(error) => printed(Err(error)),
         Ok(_) => view.end(),
     }
 }

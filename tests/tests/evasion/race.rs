@@ -1,9 +1,13 @@
 //! Very many attempts to have an open reported as another file.
 
-use std::{env, fs, process::Command, time::Duration};
+use std::{
+    env, fs,
+    process::Command,
+    time::{Duration, Instant},
+};
 
 use activity_proto::v1::{Event, EventType, PathSource};
-use activity_tests::{EventExt as _, Machine, Person, Program, Sensor, Subscription, evade, here};
+use activity_tests::{EventExt as _, Machine, Person, Program, Sensor, Subscription, deadline, evade, here};
 
 use crate::{
     report::Report,
@@ -31,18 +35,22 @@ pub fn play(
     let mut command = Command::new(evade());
     command.arg(act).arg(&directory).arg(count.to_string());
     // An emulated machine does little in a second.
-    command.arg(self::count(20, 3_600).to_string());
+    let seconds = self::count(20, 3_600);
+    command.arg(seconds.to_string());
     let mut program = person.act(|| Program::start(&mut command));
     let mut received = |stream: &mut Subscription| {
         stream.read_what_is_there();
         take(std::mem::take(&mut stream.seen));
     };
+    // It ends by itself after those seconds.
+    let latest = Instant::now() + Duration::from_secs(seconds as u64) + deadline();
     let status = loop {
         received(&mut stream);
         match program.ended() {
             Some(status) => break status,
             None => std::thread::sleep(Duration::from_millis(2)),
         }
+        assert!(Instant::now() < latest, "{act} does not end: {}", program.stderr());
     };
     assert!(status.success(), "{act}: {status}: {}", program.stderr());
     // What a pipe holds is read a moment later; each act says most at its end.

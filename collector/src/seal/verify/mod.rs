@@ -26,7 +26,7 @@ use report::{Kind, Place, Report};
 use super::{Checkpoint, key::PublicKey};
 use crate::{
     cli::StoreArgs,
-    failure::Failure,
+    failure::{Failure, written},
     store::{Layout, StoreError},
 };
 
@@ -84,12 +84,7 @@ pub fn verify(args: &VerifyArgs) -> Result<(), Failure> {
         PublicKey::read(&text).ok_or_else(none)
     });
     let report = check(&layout, key.transpose()?, &args.checkpoints, &mut progress())?;
-    match print(&report, args.format, &mut io::stdout().lock()) {
-        Err(error) if error.kind() != io::ErrorKind::BrokenPipe => {
-            return Err(Failure::unavailable(format!("cannot write what was found: {error}")));
-        }
-        _ => {}
-    }
+    written(print(&report, args.format, &mut io::stdout().lock()))?;
     if report.is_fine() {
         return Ok(());
     }

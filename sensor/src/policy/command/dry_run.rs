@@ -10,11 +10,10 @@ use activity_proto::v1::RuleCount;
 use serde_json::{Value, json};
 use tokio::{runtime::Builder, time::MissedTickBehavior};
 
-use super::printed;
 use crate::{
     cli::{DoctorFormat, DryRunArgs},
     config::Config,
-    failure::Failure,
+    failure::{Failure, printed},
     pipeline::{self, Outlets, Pipeline},
     policy::Policy,
     run::{Termination, origin, require_privilege},

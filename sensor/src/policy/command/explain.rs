@@ -8,12 +8,12 @@ use activity_proto::{
 };
 use serde_json::{Value, json};
 
-use super::{describe::why, event::event, printed};
+use super::{describe::why, event::event};
 use crate::{
     cli::{DoctorFormat, ExplainArgs},
     config::Config,
     enrich::ancestry::Ancestry,
-    failure::Failure,
+    failure::{Failure, printed},
     pipeline::{self, host_mount_namespace},
     policy::{Action, Policy, Rule, act::Act, reach::Reach},
 };

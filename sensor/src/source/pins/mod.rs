@@ -102,6 +102,7 @@ impl Pins {
                 Ok(mut kernel) => {
                     tracing::info!(pinned = %standing.directory.display(), "the hooks were at work already");
                     self.finish(standing, &mut kernel);
+                    self.sweep();
                     return Ok(kernel);
                 }
                 Err(error) => {

@@ -1,7 +1,7 @@
 //! The pipeline's counts in a map of the kernel's, which outlives the process.
 
 use std::{
-    num::NonZeroUsize,
+    io,
     os::fd::{AsFd as _, BorrowedFd},
     path::Path,
     ptr,
@@ -31,22 +31,20 @@ pub fn create(path: &Path) -> Result<Tally, PinError> {
 pub fn open(path: &Path) -> Result<Tally, PinError> {
     let failed = |error: &(dyn std::error::Error + 'static)| PinError::new("open", path, error);
     let map = MapData::from_pin(path).map_err(|error| failed(&error))?;
-    let map_of_words = Array::<_, [u64; WORDS]>::try_from(
-        aya::maps::Map::from_map_data(map).map_err(|error| failed(&error))?,
-    );
-    // Also checks that there are so many words.
-    drop(map_of_words.map_err(|error| failed(&error))?);
-    let map = MapData::from_pin(path).map_err(|error| failed(&error))?;
+    let info = map.info().map_err(|error| failed(&error))?;
+    if info.value_size() as usize != size_of::<Words>() {
+        return Err(failed(&io::Error::other("it has another size than the counts of this version")));
+    }
     let words = map_words(map.fd().as_fd()).map_err(|error| failed(&error))?;
     Ok(Tally::over(words))
 }
 
 fn map_words(map: BorrowedFd<'_>) -> rustix::io::Result<&'static Words> {
-    let length = NonZeroUsize::MIN.saturating_add(size_of::<Words>() - 1).get();
     // SAFETY: at no address of ours; the length is that of the map's only element, which
     // the kernel rounds up to whole pages.
     let start = unsafe {
-        mmap(ptr::null_mut(), length, ProtFlags::READ | ProtFlags::WRITE, MapFlags::SHARED, map, 0)?
+        let prot = ProtFlags::READ | ProtFlags::WRITE;
+        mmap(ptr::null_mut(), size_of::<Words>(), prot, MapFlags::SHARED, map, 0)?
     };
     // SAFETY: the mapping is never undone and as long as the words; it begins at a page,
     // so it is aligned; it is zeroes or what was written, and any bits are an AtomicU64.

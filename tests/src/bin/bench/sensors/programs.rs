@@ -65,7 +65,7 @@ pub const PROGRAMS: [Program; 20] = [
     Program {
         weight: 90,
         exe: "/usr/bin/grep",
-        argv: &["grep", "-rn", "--include=*.py", "TODO({n})", "src"],
+        argv: &["grep", "-rn", "--include=*.py", "import m{n}", "src"],
         reads: (10, 90),
         runs_ms: (10, 400),
         ..NOTHING
