@@ -58,7 +58,7 @@ pub enum Command {
     Timeline(TimelineArgs),
     /// Write the periodic review: what needs an answer, what is missing, everybody and every host
     Report(ReportArgs),
-    /// Print what is stored in the terms of a SIEM: OCSF, ECS, CEF
+    /// Pass on what is stored in the terms of a SIEM: OCSF, ECS, CEF; to files, syslog, NATS
     Export(ExportArgs),
     /// Show who looked at what is stored, and what for
     Viewers(ViewersArgs),
@@ -194,7 +194,11 @@ Configuration file, with its defaults:
   key = \"/etc/activity-collector/tls/key.pem\"
   authority = \"/etc/activity-collector/tls/authority.pem\"
   revoked = \"/etc/activity-collector/tls/revoked.pem\"
-  [tenants.acme]       # with these, `sensors`, `listen` and `tls` stand under each of them
+  [export.siem]        # passes events on, see `export --help`; default: none
+  to = \"syslog+tls://siem.example:6514\"
+  format = \"ocsf\"
+  authority = \"/etc/activity-collector/siem-ca.pem\"
+  [tenants.acme]       # with these, `sensors`, `listen`, `tls` and `export` stand under each of them
   listen = \"0.0.0.0:50053\"
   store = \"/srv/acme\"  # default: `store` and the tenant's name
   [tenants.acme.tls]   # a certificate of this tenant's

@@ -1,19 +1,20 @@
 //! Which sensor is whose: the id of a sensor belongs to the certificate's name under which
 //! it came first, so that no sensor can deliver, and have acknowledged, in another's place.
 //!
-//! In the store's `owners.json`, an object of names by ids. Who takes a name's entries out
-//! of it, while the collector is not at work, lets others have the ids.
+//! In the table `owners` of the store's `state.sqlite`. Who takes a name's rows out of it,
+//! while the collector is not at work, lets others have the ids.
 
 use std::{
     collections::BTreeMap,
-    fs, io,
-    path::{Path, PathBuf},
+    path::PathBuf,
     sync::{Mutex, PoisonError},
 };
 
-use activity_segments::{Machine, replace};
-
-use crate::{failure::Failure, store::Layout};
+use crate::{
+    failure::Failure,
+    state::{self, State},
+    store::Layout,
+};
 
 /// Ids that one name may have: one for each time its machine was set up anew.
 const IDS_MAX: usize = 64;
@@ -25,7 +26,9 @@ pub enum NotYours {
     #[error("the sensor with this id is {0}, by the certificate that it showed first")]
     Another(String),
     /// It has too many.
-    #[error("a certificate's name may have {IDS_MAX} ids; take old ones out of the collector's owners.json")]
+    #[error(
+        "a certificate's name may have {IDS_MAX} ids; take old ones out of the table owners of the collector's state.sqlite"
+    )]
     TooMany,
 }
 
@@ -33,21 +36,28 @@ pub enum NotYours {
 #[derive(Debug)]
 pub struct Owners {
     path: PathBuf,
-    names: Mutex<BTreeMap<String, String>>,
+    kept: Mutex<Kept>,
+}
+
+#[derive(Debug)]
+struct Kept {
+    state: State,
+    names: BTreeMap<String, String>,
 }
 
 impl Owners {
     /// Those of a store.
     ///
     /// # Errors
-    /// When the file cannot be read or is damaged: then nobody could tell whose is what.
+    /// When they cannot be read: then nobody could tell whose is what.
     pub fn open(layout: &Layout) -> Result<Self, Failure> {
-        let path = layout.owners();
-        let names = read(&path).map_err(|error| {
-            let path = path.display();
-            Failure::unavailable(format!("{path} cannot be read ({error}): mend or remove it"))
-        })?;
-        Ok(Self { path, names: Mutex::new(names) })
+        let path = layout.state();
+        let kept = State::open(layout).and_then(|state| {
+            let names = state.owners()?;
+            Ok(Kept { state, names })
+        });
+        let kept = kept.map_err(|error| state::failure(&path, &error))?;
+        Ok(Self { path, kept: Mutex::new(kept) })
     }
 
     /// A sensor with a certificate of this name says that it has this id; one without any
@@ -56,7 +66,8 @@ impl Owners {
     /// # Errors
     /// When it cannot have it.
     pub fn claim(&self, sensor_id: &str, name: Option<&str>) -> Result<(), NotYours> {
-        let mut names = self.names.lock().unwrap_or_else(PoisonError::into_inner);
+        let mut kept = self.kept.lock().unwrap_or_else(PoisonError::into_inner);
+        let Kept { state, names } = &mut *kept;
         let name = match (names.get(sensor_id), name) {
             (Some(owner), Some(name)) if owner == name => return Ok(()),
             (Some(owner), _) => return Err(NotYours::Another(owner.clone())),
@@ -67,20 +78,11 @@ impl Owners {
             return Err(NotYours::TooMany);
         }
         names.insert(sensor_id.to_owned(), name.to_owned());
-        let written = serde_json::to_vec_pretty(&*names).map_err(io::Error::from);
-        if let Err(error) = written.and_then(|bytes| replace(&Machine, &self.path, &bytes)) {
+        if let Err(error) = state.own(sensor_id, name) {
             let path = self.path.display();
             tracing::warn!("{path} cannot be written ({error}); a restart forgets whose id is whose");
         }
         Ok(())
-    }
-}
-
-fn read(path: &Path) -> io::Result<BTreeMap<String, String>> {
-    match fs::read(path) {
-        Ok(bytes) => Ok(serde_json::from_slice(&bytes)?),
-        Err(error) if error.kind() == io::ErrorKind::NotFound => Ok(BTreeMap::new()),
-        Err(error) => Err(error),
     }
 }
 
@@ -121,7 +123,9 @@ mod tests {
     fn a_damaged_file_is_not_overwritten() {
         let directory = tempfile::tempdir().unwrap();
         let layout = Layout::new(directory.path().to_str().unwrap()).unwrap();
-        fs::write(layout.owners(), "{").unwrap();
-        assert!(Owners::open(&layout).is_err());
+        std::fs::write(layout.state(), "no database, whatever it is").unwrap();
+        let failure = Owners::open(&layout).unwrap_err().to_string();
+        assert!(failure.contains("state.sqlite"), "{failure}");
+        assert!(std::fs::read_to_string(layout.state()).unwrap().starts_with("no database"));
     }
 }

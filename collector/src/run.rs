@@ -19,6 +19,7 @@ use crate::{
     config::{Config, Tenant},
     consume::Own,
     deliver::Deliveries,
+    export,
     failure::Failure,
     ingest::Ingest,
     inlet::inlet,
@@ -101,7 +102,7 @@ impl Work {
             owners: Arc::new(Owners::open(&tenant.store)?),
         };
         let addresses = tenant.sensors.iter().map(ToString::to_string);
-        let silences = Silences::new(addresses, links, tenant.store.sensors(), Instant::now());
+        let silences = Silences::new(addresses, links, &tenant.store, Instant::now());
         Ok(Self {
             tenant: tenant.clone(),
             credentials,
@@ -137,6 +138,10 @@ impl Work {
             });
         }
         drop(inlet);
+        let mut exports = JoinSet::new();
+        for config in tenant.exports {
+            exports.spawn(export::run(config, tenant.store.clone(), stopped.clone()));
+        }
         // A thread of its own, as it waits for the disk.
         let mut writer = tokio::task::spawn_blocking(|| Handle::current().block_on(ingest.run(queues)));
         let ended = loop {

@@ -9,8 +9,9 @@
 //!
 //! and returns. Such a test counts as skipped, as does one that is `#[ignore]`d
 //! with a reason. Tests learn from their environment: `ACTIVITY_TEST_LONG=1`
-//! under `--long`, `ACTIVITY_TEST_PYTHON`, an interpreter with grpcio, and
-//! `ACTIVITY_TEST_OCSF_PYTHON`, one with the schemas of OCSF and a validator.
+//! under `--long`, `ACTIVITY_TEST_PYTHON`, an interpreter with grpcio,
+//! `ACTIVITY_TEST_OCSF_PYTHON`, one with the schemas of OCSF and a validator, and
+//! `ACTIVITY_TEST_READERS_PYTHON`, one with PySpark and chdb.
 
 use std::{
     io::{BufRead as _, BufReader, Write as _},
@@ -79,12 +80,17 @@ fn instructions(tally: &mut Tally) {
 /// has integration tests of its own.
 fn tests(long: bool, tally: &mut Tally) -> Result {
     let mut command = cargo(&["test", "--workspace", "--no-fail-fast", "--profile", Profile::Trial.name()]);
-    if let Err(error) = setup::login_programs() {
-        eprintln!("tests of logins will be skipped: {error:#}");
+    let programs =
+        [("logins", setup::login_programs()), ("exports", setup::export_servers()), ("Spark", setup::java())];
+    for (what, installed) in programs {
+        if let Err(error) = installed {
+            eprintln!("tests of {what} will be skipped: {error:#}");
+        }
     }
     let pythons = [
         ("ACTIVITY_TEST_PYTHON", "grpcio", setup::python_client()),
         ("ACTIVITY_TEST_OCSF_PYTHON", "ocsf-json-schema", setup::python_ocsf()),
+        ("ACTIVITY_TEST_READERS_PYTHON", "pyspark and chdb", setup::python_readers()),
     ];
     for (variable, package, python) in pythons {
         match python {

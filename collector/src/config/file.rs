@@ -9,6 +9,7 @@ use std::{
 use activity_peers::Address;
 use serde::Deserialize;
 
+use super::export::ExportTable;
 use crate::{failure::Failure, query::Limits, store::Class};
 
 /// How unlike a known key a suggestion may be, from 0 (anything) to 1 (equal).
@@ -27,6 +28,7 @@ pub struct File {
     pub retention: Keep,
     pub query: Query,
     pub tls: Tls,
+    pub export: BTreeMap<String, ExportTable>,
     pub tenants: BTreeMap<String, Part>,
 }
 
@@ -41,6 +43,7 @@ pub struct Part {
     pub retention: Option<Keep>,
     pub query: Door,
     pub tls: Tls,
+    pub export: BTreeMap<String, ExportTable>,
 }
 
 /// What is missing here may stand on the command line.

@@ -1,5 +1,6 @@
 //! The configuration: the file, and what the command line changes of it.
 
+mod export;
 mod file;
 
 #[cfg(test)]
@@ -16,6 +17,7 @@ use crate::{
     state::Rules,
     store::{Layout, Retention, RollSettings},
 };
+pub use export::ExportConfig;
 use file::{Door, File, Keep, Part, Query, Roll, Tls};
 
 /// Where events are kept when nothing else is said.
@@ -53,6 +55,8 @@ pub struct Tenant {
     pub limits: Limits,
     /// Its certificate, key and authority, for sensors over TCP.
     pub tls: Option<Files>,
+    /// Where its events are passed on to.
+    pub exports: Vec<ExportConfig>,
 }
 
 impl Config {
@@ -88,7 +92,8 @@ fn only(args: &RunArgs, mut file: File) -> Result<Tenant, Failure> {
     let tls = files(Some(&args.tls), file.tls)?;
     let plain_text = file.plain_text || args.plain_text;
     let query = Door { listen: file.query.listen };
-    let part = Part { sensors: file.sensors, listen: file.listen, query, ..Part::default() };
+    let (sensors, listen, export) = (file.sensors, file.listen, file.export);
+    let part = Part { sensors, listen, query, export, ..Part::default() };
     tenant(None, part, store, (file.roll, file.retention), tls, plain_text)
         .map_err(|sentence| if of_file { Failure::config(sentence) } else { Failure::usage(sentence) })
 }
@@ -100,9 +105,17 @@ fn several(args: &RunArgs, file: File) -> Result<Vec<Tenant>, Failure> {
             "the configuration file has tenants: give sensors, addresses and certificates there, to each its own",
         ));
     }
-    if file.sensors.is_some() || file.listen.is_some() || file.query.listen.is_some() || file.tls.is_given() {
+    let for_one = [
+        file.sensors.is_some(),
+        file.listen.is_some(),
+        file.query.listen.is_some(),
+        file.tls.is_given(),
+        !file.export.is_empty(),
+    ];
+    if for_one.contains(&true) {
         return Err(Failure::config(
-            "with [tenants], `sensors`, `listen`, `query.listen` and `tls` belong to one of them: move them under [tenants.NAME]",
+            "with [tenants], `sensors`, `listen`, `query.listen`, `tls` and `export` belong to one of them: move them \
+             under [tenants.NAME]",
         ));
     }
     let parent = args.store.as_deref().or(file.store.as_deref()).unwrap_or(DEFAULT_STORE);
@@ -152,8 +165,10 @@ fn tenant(
     }
     let roll = RollSettings { bytes: roll.bytes, age: Duration::from_secs(roll.seconds) };
     let retention = Retention { keep_days, max_bytes, of_class: class_days.all() };
+    let exports =
+        part.export.into_iter().map(|(name, export)| export.named(&name)).collect::<Result<_, _>>()?;
     let (listen, rules, limits) = (part.listen, Rules::default(), Limits::default());
-    Ok(Tenant { name, sensors, listen, store, roll, retention, rules, answers, limits, tls })
+    Ok(Tenant { name, sensors, listen, store, roll, retention, rules, answers, limits, tls, exports })
 }
 
 impl Tls {

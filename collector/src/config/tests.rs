@@ -32,7 +32,7 @@ fn what_is_wrong_is_told_with_its_line() {
         (
             "\n\nzzz = 1\n",
             3,
-            "unknown key `zzz`; there are sensors, listen, store, plain_text, roll, retention, query, tls, tenants",
+            "unknown key `zzz`; there are sensors, listen, store, plain_text, roll, retention, query, tls, export, tenants",
         ),
         ("store = 5\n", 1, "invalid type: integer `5`, expected a string"),
         ("[roll]\nbytes = 5\n", 1, "`roll.bytes` must be at least 65536"),

@@ -107,6 +107,7 @@ fn tenant(directory: &Path) -> Tenant {
         answers: None,
         limits: crate::query::Limits::default(),
         tls: None,
+        exports: Vec::new(),
     }
 }
 

@@ -1,15 +1,15 @@
-//! What is remembered of sensors from one run of the collector to the next, in
-//! `sensors.json`: who they are, and who was silent. It is a help, not a record: what
-//! was told is in the store. A file that cannot be read is like none.
+//! What is remembered of sensors from one run of the collector to the next, in the table
+//! `sensors` of the store's `state.sqlite`: who they are, and who was silent. It is a help,
+//! not a record: what was told is in the store. What cannot be read is like nothing.
 
-use std::{
-    collections::BTreeMap,
-    fs, io,
-    path::{Path, PathBuf},
-};
+use std::{collections::BTreeMap, time::Duration};
 
-use activity_segments::{Machine, replace};
 use serde::{Deserialize, Serialize};
+
+use crate::{state::State, store::Layout};
+
+/// How long to wait for another one who writes: whoever remembers stores events as well.
+const PATIENCE: Duration = Duration::from_millis(100);
 
 /// One sensor, by the address it is reached at.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
@@ -41,61 +41,63 @@ pub struct Told {
     pub since: i64,
 }
 
-/// The file.
+/// Where it is kept.
 #[derive(Debug)]
 pub struct Memory {
-    path: PathBuf,
+    layout: Layout,
     /// That it cannot be written has been said.
     failing: bool,
 }
 
 impl Memory {
-    /// The one at this path, with what is in it.
-    pub fn open(path: PathBuf) -> (Self, BTreeMap<String, Remembered>) {
-        let sensors = match read(&path) {
-            Ok(sensors) => sensors,
-            Err(error) if error.kind() == io::ErrorKind::NotFound => BTreeMap::new(),
-            Err(error) => {
-                let path = path.display();
-                tracing::warn!(
-                    "{path} cannot be read ({error}); sensors are known again once they are heard"
-                );
-                BTreeMap::new()
-            }
-        };
-        (Self { path, failing: false }, sensors)
+    /// That of a store, with what is in it.
+    pub fn open(layout: &Layout) -> (Self, BTreeMap<String, Remembered>) {
+        let sensors = state(layout).and_then(|state| state.sensors()).unwrap_or_else(|error| {
+            let path = layout.state();
+            let path = path.display();
+            tracing::warn!("{path} cannot be read ({error}); sensors are known again once they are heard");
+            BTreeMap::new()
+        });
+        let known = |(place, known): (String, String)| Some((place, serde_json::from_str(&known).ok()?));
+        let sensors = sensors.into_iter().filter_map(known).collect();
+        (Self { layout: layout.clone(), failing: false }, sensors)
     }
 
     /// Writes it, whole or not at all.
     pub fn write(&mut self, sensors: &BTreeMap<String, Remembered>) {
-        let written = write(&self.path, sensors);
+        let known = |(place, known): (&String, &Remembered)| {
+            Some((place.clone(), serde_json::to_string(known).ok()?))
+        };
+        let sensors = sensors.iter().filter_map(known).collect();
+        let written = state(&self.layout).and_then(|mut state| state.set_sensors(&sensors));
         if let Err(error) = &written
             && !self.failing
         {
-            let path = self.path.display();
+            let path = self.layout.state();
+            let path = path.display();
             tracing::warn!("{path} cannot be written ({error}); a restart may not know who was silent");
         }
         self.failing = written.is_err();
     }
 }
 
-fn read(path: &Path) -> io::Result<BTreeMap<String, Remembered>> {
-    Ok(serde_json::from_slice(&fs::read(path)?)?)
-}
-
-fn write(path: &Path, sensors: &BTreeMap<String, Remembered>) -> io::Result<()> {
-    replace(&Machine, path, &serde_json::to_vec_pretty(sensors)?)
+fn state(layout: &Layout) -> rusqlite::Result<State> {
+    State::open(layout)?.with_patience(PATIENCE)
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
 
+    fn layout(directory: &tempfile::TempDir) -> Layout {
+        Layout::new(directory.path().to_str().unwrap()).unwrap()
+    }
+
     #[test]
     fn what_is_written_is_read_and_what_is_damaged_is_like_none() {
         let directory = tempfile::tempdir().unwrap();
-        let path = directory.path().join("sensors.json");
-        let (mut memory, none) = Memory::open(path.clone());
+        let layout = layout(&directory);
+        let (mut memory, none) = Memory::open(&layout);
         assert!(none.is_empty());
         let told = Told { reason: 1, since: -5 };
         let sensor = Remembered {
@@ -106,20 +108,21 @@ mod tests {
         };
         let sensors = BTreeMap::from([("unix:/a".to_owned(), sensor)]);
         memory.write(&sensors);
-        assert_eq!(Memory::open(path.clone()).1, sensors);
+        assert_eq!(Memory::open(&layout).1, sensors);
 
-        let whole = fs::read(&path).unwrap();
-        for length in 0..whole.len() {
-            fs::write(&path, &whole[..length]).unwrap();
-            assert!(Memory::open(path.clone()).1.is_empty(), "cut at {length}");
-        }
-        fs::write(&path, r#"{"unix:/a": {"newer": 1}}"#).unwrap();
-        assert_eq!(Memory::open(path).1.len(), 1, "what a newer one wrote is no damage");
+        let (newer, damaged) = (r#"{"newer": 1}"#, r#"{"newer": "#);
+        let rows = [("unix:/a", newer), ("unix:/b", damaged)];
+        let rows = rows.map(|(place, known)| (place.to_owned(), known.to_owned()));
+        State::open(&layout).unwrap().set_sensors(&rows.into()).unwrap();
+        let read = Memory::open(&layout).1;
+        assert_eq!(read.keys().collect::<Vec<_>>(), ["unix:/a"], "what a newer one wrote is no damage");
+        std::fs::write(layout.state(), "no database, whatever it is").unwrap();
+        assert!(Memory::open(&layout).1.is_empty());
     }
 
     #[test]
-    fn a_file_that_cannot_be_written_is_no_failure() {
-        let (mut memory, _) = Memory::open("/proc/none/sensors.json".into());
+    fn what_cannot_be_written_is_no_failure() {
+        let (mut memory, _) = Memory::open(&Layout::new("/proc/none").unwrap());
         memory.write(&BTreeMap::new());
         assert!(memory.failing);
     }

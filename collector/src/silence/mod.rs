@@ -28,6 +28,8 @@ use heard::{LANES, is_same};
 pub use links::Links;
 use memory::{Memory, Remembered, Told};
 
+use crate::store::Layout;
+
 /// What the places of sensors begin with that dial out.
 pub const PUSHED: &str = "pushed:";
 /// How late a heartbeat may be. With the time between two looks it is told that one is
@@ -68,10 +70,10 @@ impl Silences {
     pub fn new(
         addresses: impl IntoIterator<Item = String>,
         links: Links,
-        file: std::path::PathBuf,
+        store: &Layout,
         now: Instant,
     ) -> Self {
-        let (memory, mut before) = Memory::open(file);
+        let (memory, mut before) = Memory::open(store);
         let sensor = |address: String| {
             let known = before.remove(&address).unwrap_or_default();
             (address, Sensor::new(known, now))

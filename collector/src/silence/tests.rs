@@ -23,8 +23,8 @@ impl Scene {
 
     fn in_directory(directory: TempDir, now: Instant) -> Self {
         let links = Links::default();
-        let file = directory.path().join("sensors.json");
-        let silences = Silences::new([ADDRESS.to_owned()], links.clone(), file, now);
+        let store = Layout::new(directory.path().to_str().unwrap()).unwrap();
+        let silences = Silences::new([ADDRESS.to_owned()], links.clone(), &store, now);
         Self { directory, links, silences, now, link: None }
     }
 
@@ -204,16 +204,16 @@ fn a_silence_says_since_when_and_where_the_stream_ended() {
 #[test]
 fn a_sensor_that_dials_out_is_watched_once_it_has_come_and_after_a_restart() {
     let directory = tempfile::tempdir().unwrap();
-    let file = directory.path().join("sensors.json");
+    let store = Layout::new(directory.path().to_str().unwrap()).unwrap();
     let (start, links) = (Instant::now(), Links::default());
-    let mut silences = Silences::new(Vec::new(), links.clone(), file.clone(), start);
+    let mut silences = Silences::new(Vec::new(), links.clone(), &store, start);
     let _link = links.open_at(format!("{PUSHED}web-1"), 1, start);
     let id = EventId { sensor_id: "s".into(), boot_id: "b".into(), epoch: 1, ..EventId::default() };
     let host = "web-1".into();
     let heard = Heard { connection: 1, id, host, last: [7, 9], interval: Some(5), stopping: false };
     assert!(silences.look(vec![heard], start).is_empty());
     silences.close();
-    let mut silences = Silences::new(Vec::new(), Links::default(), file, start);
+    let mut silences = Silences::new(Vec::new(), Links::default(), &store, start);
     let told = (1..60).flat_map(|second| shown(silences.look(Vec::new(), start + SECOND * second)));
     assert_eq!(told.collect::<Vec<_>>(), ["disconnected s/b/1"]);
 }

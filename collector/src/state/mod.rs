@@ -1,11 +1,12 @@
-//! What the collector keeps besides events, in SQLite: who looked at them, and what looking
-//! needs.
+//! What the collector keeps besides events, in SQLite: who looked at them and what looking
+//! needs, how far exports have come, what is known of sensors and whose they are.
 //!
 //! The log of viewers is for people who are honest, and for those who answer for them: who
 //! can write to the store's directory can write to it as well. Whoever shall look without
 //! being able to do so asks `QueryService`.
 
 mod args;
+mod kept;
 mod show;
 #[cfg(test)]
 mod tests;
@@ -45,6 +46,13 @@ const SCHEMA: &str = "
         outcome TEXT
     );
     CREATE INDEX IF NOT EXISTS viewers_began ON viewers (began);
+    CREATE TABLE IF NOT EXISTS exports (
+        name TEXT PRIMARY KEY,
+        position TEXT NOT NULL,
+        moved INTEGER NOT NULL
+    ) WITHOUT ROWID;
+    CREATE TABLE IF NOT EXISTS owners (sensor_id TEXT PRIMARY KEY, name TEXT NOT NULL) WITHOUT ROWID;
+    CREATE TABLE IF NOT EXISTS sensors (place TEXT PRIMARY KEY, known TEXT NOT NULL) WITHOUT ROWID;
     CREATE TABLE IF NOT EXISTS rules (name TEXT PRIMARY KEY, value INTEGER NOT NULL) WITHOUT ROWID;
 ";
 
@@ -79,6 +87,7 @@ pub struct Viewer {
 }
 
 /// The state of a store.
+#[derive(Debug)]
 pub struct State(Connection);
 
 impl State {

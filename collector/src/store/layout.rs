@@ -3,9 +3,8 @@
 //! ```text
 //! lock                                            held by the one who writes
 //! name                                            under which sensors know the store
-//! sensors.json                                    who was heard when, see `silence`
-//! state.sqlite                                    who looked, see `state`
-//! owners.json                                     whose the sensors are, see `owners.rs`
+//! state.sqlite                                    what is kept besides events, see `state`
+//! exports/NAME.lock                               held by the one who moves that export on
 //! seal.jsonl, seal.key, seal.pub                  what was stored, signed, see `seal`
 //! legal-hold                                      while it is there nothing is removed
 //! legal-hold-CLASS                                the same for one class
@@ -107,19 +106,14 @@ impl Layout {
         Ok(name)
     }
 
-    /// The file of what is remembered of sensors.
-    pub fn sensors(&self) -> PathBuf {
-        self.root.join("sensors.json")
-    }
-
-    /// The file of which sensor is whose.
-    pub fn owners(&self) -> PathBuf {
-        self.root.join("owners.json")
-    }
-
     /// The database of what is kept besides events.
     pub fn state(&self) -> PathBuf {
         self.root.join("state.sqlite")
+    }
+
+    /// The file that is locked by the one who moves an export on.
+    pub fn export_lock(&self, name: &Name) -> PathBuf {
+        self.root.join("exports").join(format!("{name}.lock"))
     }
 
     /// The file of what was stored, signed.

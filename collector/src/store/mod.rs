@@ -2,6 +2,7 @@
 
 mod class;
 pub mod compact;
+mod feed;
 mod layout;
 mod log;
 mod parquet;
@@ -29,11 +30,13 @@ use bytes::Bytes;
 use jiff::{Timestamp, civil::Date, tz::TimeZone};
 
 pub use class::Class;
+pub use feed::{Feed, Position, Span};
 pub use layout::Layout;
 pub use log::{Cursor, Record};
 pub use reader::Snapshot;
 pub use retain::Retention;
 pub use roll::sync_directory;
+#[cfg(test)]
 pub use schema::events as stored_events;
 #[cfg(test)]
 pub use stored::StoredFile;

@@ -3,14 +3,17 @@
 use std::{
     fs::File,
     io::{self, Write},
-    path::Path,
+    path::{Path, PathBuf},
 };
 
 use bytes::Bytes;
 use datafusion::{
     arrow::{array::RecordBatch, error::ArrowError},
     parquet::{
-        arrow::{ArrowWriter, arrow_reader::ParquetRecordBatchReaderBuilder},
+        arrow::{
+            ArrowWriter,
+            arrow_reader::{ParquetRecordBatchReader, ParquetRecordBatchReaderBuilder},
+        },
         basic::{Compression, Encoding, ZstdLevel},
         errors::ParquetError,
         file::properties::{EnabledStatistics, WriterProperties},
@@ -183,13 +186,35 @@ pub fn read(
     path: &Path,
     visit: &mut dyn FnMut(Vec<Bytes>) -> Result<(), StoreError>,
 ) -> Result<(), StoreError> {
-    let failed = |source: ArrowError| StoreError::file("read", path, io::Error::other(source));
-    let reader = open(path)?.with_batch_size(BATCH_ROWS).build();
-    let reader = reader.map_err(|error| StoreError::file("read", path, io::Error::other(error)))?;
-    for batch in reader {
-        visit(schema::events(&batch.map_err(failed)?).map_err(failed)?)?;
+    Parts::open(path, 0)?.try_for_each(|part| visit(part?))
+}
+
+/// The events of a file, encoded, a part at a time.
+pub struct Parts {
+    path: PathBuf,
+    batches: ParquetRecordBatchReader,
+}
+
+impl Parts {
+    /// Those from a row on, the first being 0.
+    ///
+    /// # Errors
+    /// When it is not there or no such file.
+    pub fn open(path: &Path, row: u64) -> Result<Self, StoreError> {
+        let rows = usize::try_from(row).unwrap_or(usize::MAX);
+        let batches = open(path)?.with_batch_size(BATCH_ROWS).with_offset(rows).build();
+        let batches = batches.map_err(|error| StoreError::file("read", path, io::Error::other(error)))?;
+        Ok(Self { path: path.to_owned(), batches })
     }
-    Ok(())
+}
+
+impl Iterator for Parts {
+    type Item = Result<Vec<Bytes>, StoreError>;
+
+    fn next(&mut self) -> Option<Self::Item> {
+        let events = self.batches.next()?.and_then(|batch| schema::events(&batch));
+        Some(events.map_err(|error| StoreError::file("read", &self.path, io::Error::other(error))))
+    }
 }
 
 fn open(path: &Path) -> Result<ParquetRecordBatchReaderBuilder<File>, StoreError> {

@@ -50,8 +50,9 @@ impl Snapshot {
     }
 }
 
-/// Tells compaction that somebody reads; `None` in a store of an older build.
-fn reading(layout: &Layout) -> Result<Option<File>, StoreError> {
+/// Tells compaction that somebody reads, as long as the file is there; `None` in a store of an
+/// older build.
+pub fn reading(layout: &Layout) -> Result<Option<File>, StoreError> {
     let path = layout.readers();
     let failed = |source| StoreError::file("read", &path, source);
     match File::open(&path) {

@@ -2,7 +2,11 @@
 
 mod compaction;
 
-use std::{fs, ops::Range, sync::Arc};
+use std::{
+    fs,
+    ops::Range,
+    sync::{Arc, LazyLock},
+};
 
 use activity_proto::v1::{Event, EventId, Exec, Gap, Lane, Open, Process, event::Payload};
 use datafusion::{
@@ -156,13 +160,20 @@ async fn a_kill_at_any_step_of_a_roll_loses_and_doubles_nothing() {
     }
 }
 
+/// Midnight a week ago, in seconds: of what is older than a year the store keeps the day on
+/// which it came.
+static LAST_WEEK: LazyLock<i64> = LazyLock::new(|| {
+    let day = Timestamp::now().as_second() / 86_400;
+    (day - 7) * 86_400
+});
+
 /// Events of three classes on three days.
 pub fn mixed(sequences: Range<u64>) -> Vec<Bytes> {
     let kinds =
         [Payload::Exec(Exec::default()), Payload::Open(Open::default()), Payload::Gap(Gap::default())];
     let mixed = sequences.map(|sequence| {
         let payload = kinds.get(sequence as usize % 3).cloned();
-        let seconds = NEW_YEAR + 86_400 * (sequence as i64 / 3 % 3);
+        let seconds = *LAST_WEEK + 86_400 * (sequence as i64 / 3 % 3);
         let time = Some(prost_types::Timestamp { seconds, nanos: sequence as i32 });
         Event { payload, time, ..event(sequence) }.encode_to_vec().into()
     });

@@ -17,7 +17,7 @@ use crate::{
     step,
 };
 
-pub use python::{client as python_client, ocsf as python_ocsf};
+pub use python::{client as python_client, ocsf as python_ocsf, readers as python_readers};
 
 /// Debian's compiler with the source of its `core`.
 const COMPILER_PACKAGES: [&str; 2] = ["rustc-web", "rust-web-src"];
@@ -95,7 +95,7 @@ pub fn installed_tool(name: &str, version: &str) -> Option<PathBuf> {
 
 /// A program that comes with a package of Debian's.
 pub fn debian_tool(program: &str, package: &str) -> Result {
-    if on_path(program).is_some() {
+    if is_there(program) {
         return Ok(());
     }
     debian::prepare(&[package])
@@ -115,16 +115,43 @@ const LOGIN_PROGRAMS: [(&str, &str); 8] = [
     ("tmux", "tmux"),
 ];
 
-/// Installs what is missing of those. The tests start their own daemons; where
-/// systemd would start the packages' as well, installing them is left to whoever
-/// wants that.
+/// What the tests of exports send to.
+const EXPORT_SERVERS: [(&str, &str); 3] = [
+    ("rsyslogd", "rsyslog"),
+    // TLS for it, which is no program.
+    ("/usr/share/doc/rsyslog-openssl", "rsyslog-openssl"),
+    ("nats-server", "nats-server"),
+];
+
+/// Installs what is missing of what the tests of logins play with.
 pub fn login_programs() -> Result {
-    let missing = LOGIN_PROGRAMS.iter().filter(|(program, _)| on_path(program).is_none());
+    daemons(&LOGIN_PROGRAMS)
+}
+
+/// Installs what is missing of what the tests of exports need.
+pub fn export_servers() -> Result {
+    daemons(&EXPORT_SERVERS)
+}
+
+/// Installs what is missing for Spark, which reads what the collector stored.
+pub fn java() -> Result {
+    debian_tool("java", "default-jre-headless")
+}
+
+/// The tests start their own daemons; where systemd would start the packages' as
+/// well, installing them is left to whoever wants that.
+fn daemons(programs: &[(&str, &str)]) -> Result {
+    let missing = programs.iter().filter(|(program, _)| !is_there(program));
     let packages: Vec<&str> = missing.map(|(_, package)| *package).collect();
     if !packages.is_empty() && Path::new("/run/systemd/system").exists() {
         bail!("not installed, since their services would be started: {}", packages.join(" "));
     }
-    LOGIN_PROGRAMS.iter().try_for_each(|(program, package)| debian_tool(program, package))
+    programs.iter().try_for_each(|(program, package)| debian_tool(program, package))
+}
+
+/// Whether a program, or the file at a path, is there.
+fn is_there(program: &str) -> bool {
+    Path::new(program).is_absolute() && Path::new(program).exists() || on_path(program).is_some()
 }
 
 /// The first program of that name on the search path.

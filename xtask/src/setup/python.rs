@@ -37,6 +37,12 @@ const OCSF: Environment = Environment {
     modules: "jsonschema, ocsf_json_schema",
 };
 
+const READERS: Environment = Environment {
+    name: "python-pyspark-4.3.0-chdb-4.4.0",
+    packages: &["pyspark==4.3.0", "chdb==4.4.0"],
+    modules: "pyspark, chdb",
+};
+
 /// An interpreter that has grpcio and its reflection client: the client that is not ours.
 pub fn client() -> Result<PathBuf> {
     CLIENT.interpreter()
@@ -45,6 +51,11 @@ pub fn client() -> Result<PathBuf> {
 /// An interpreter that has the published schemas of OCSF and a validator.
 pub fn ocsf() -> Result<PathBuf> {
     OCSF.interpreter()
+}
+
+/// An interpreter that has Spark and ClickHouse, to read what the collector stored.
+pub fn readers() -> Result<PathBuf> {
+    READERS.interpreter()
 }
 
 impl Environment {
