@@ -12,7 +12,7 @@ use std::{
 
 use activity_peers::{Address, Credentials, Door, Expected, Gate, Guarded, Limits, Right};
 use activity_proto::{
-    MAX_MESSAGE_BYTES,
+    FILE_DESCRIPTOR_SET, MAX_MESSAGE_BYTES,
     server::{collector_service_server::CollectorServiceServer, query_service_server::QueryServiceServer},
 };
 use tokio::net::{TcpListener, UnixListener};
@@ -22,6 +22,8 @@ use crate::{deliver::Deliveries, failure::Failure, query::Answers};
 
 /// Root, the collector's user and its group may deliver over a unix socket.
 const MODE: u32 = 0o660;
+/// What a question about the service may be long.
+const MAX_REQUEST_BYTES: usize = 64 << 10;
 /// The greatest age of a connection.
 const AGE: Duration = Duration::from_secs(3600);
 
@@ -49,9 +51,12 @@ fn delivers(path: &str) -> Option<Right> {
     (path == "/activity.sensor.v1.CollectorService/Deliver").then_some(Right::Deliver)
 }
 
-/// What a call of one who asks needs.
+/// What a call of one who asks needs; whoever may ask may also learn how.
 fn asks(path: &str) -> Option<Right> {
-    (path == "/activity.sensor.v1.QueryService/Query").then_some(Right::Read)
+    let is_asked = path == "/activity.sensor.v1.QueryService/Query"
+        || path.starts_with("/grpc.health.v1.Health/")
+        || path.starts_with("/grpc.reflection.");
+    is_asked.then_some(Right::Read)
 }
 
 /// Many sensors may share one address, behind a translation.
@@ -109,9 +114,27 @@ impl Entrance {
     }
 }
 
-/// The service for those who ask.
-pub fn answering(answers: Answers) -> Guarded {
-    activity_peers::server().layer(Gate::new(asks)).add_service(QueryServiceServer::new(answers))
+/// The service for those who ask, with health and server reflection, so that clients work
+/// without our files.
+///
+/// # Errors
+/// When what describes it is not well-formed.
+pub async fn answering(answers: Answers) -> Result<Guarded, Failure> {
+    let (reporter, health) = tonic_health::server::health_reporter();
+    reporter.set_serving::<QueryServiceServer<Answers>>().await;
+    let reflection = || {
+        tonic_reflection::server::Builder::configure()
+            .register_encoded_file_descriptor_set(FILE_DESCRIPTOR_SET)
+            .register_encoded_file_descriptor_set(tonic_health::pb::FILE_DESCRIPTOR_SET)
+    };
+    let newer = reflection().build_v1().map_err(Failure::unavailable)?;
+    let older = reflection().build_v1alpha().map_err(Failure::unavailable)?;
+    Ok(activity_peers::server()
+        .layer(Gate::new(asks))
+        .add_service(QueryServiceServer::new(answers))
+        .add_service(health.max_decoding_message_size(MAX_REQUEST_BYTES))
+        .add_service(newer.max_decoding_message_size(MAX_REQUEST_BYTES))
+        .add_service(older.max_decoding_message_size(MAX_REQUEST_BYTES)))
 }
 
 /// The service for sensors.

@@ -127,7 +127,7 @@ impl Work {
         }
         if let Some(door) = door {
             let answers = Answers::new(tenant.store.clone(), tenant.limits);
-            ways.spawn(door.serve(answering(answers)));
+            ways.spawn(door.serve(answering(answers).await?));
         }
         for sensor in tenant.sensors {
             let batches = inlet.open().await.ok_or_else(|| Failure::unavailable("the collector ends"))?;

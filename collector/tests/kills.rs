@@ -3,92 +3,35 @@
 
 #![expect(clippy::unwrap_used, reason = "a test fails by panicking")]
 
+mod teller;
+
 use std::{
     path::Path,
-    pin::Pin,
     process::{Child, Command, Stdio},
-    sync::{
-        Arc,
-        atomic::{AtomicU64, Ordering},
-    },
+    sync::atomic::{AtomicU64, Ordering},
     time::{Duration, Instant},
 };
 
 use activity_proto::{
-    EncodedBatch, EncodedEvents,
-    server::sensor_service_server::{SensorService, SensorServiceServer},
-    v1::{
-        ConsumeRequest, Event, EventId, GetStatusRequest, GetStatusResponse, Lane, ListSessionsRequest,
-        ListSessionsResponse, SubscribeRequest,
-    },
+    EncodedEvents,
+    v1::{Event, EventId, Lane},
 };
-use futures::{Stream, StreamExt as _, stream};
+use futures::stream;
 use serde_json::Value;
-use tokio::net::UnixListener;
-use tokio_stream::wrappers::UnixListenerStream;
-use tonic::{Request, Response, Status, Streaming, transport::Server};
 
 const KILLS: u64 = 25;
 const BATCH: u64 = 50;
 
-/// A sensor whose numbers rise whether or not somebody listens.
-#[derive(Clone, Default)]
-struct Sensor(Arc<AtomicU64>);
+/// The last number that was told: they rise whether or not somebody listens.
+static TOLD: AtomicU64 = AtomicU64::new(0);
 
-impl Sensor {
-    fn batch(&self) -> EncodedEvents {
-        let first = self.0.fetch_add(BATCH, Ordering::Relaxed) + 1;
-        let mut body = Vec::new();
-        for sequence in first..first + BATCH {
-            let lane = Lane::File.into();
-            let id = EventId { sensor_id: "s".into(), boot_id: "b".into(), epoch: 1, lane, sequence };
-            EncodedEvents::append(&mut body, &[], &Event { id: Some(id), ..Event::default() });
-        }
-        EncodedEvents::from_bytes(body.into())
-    }
-}
-
-#[tonic::async_trait]
-impl SensorService for Sensor {
-    type SubscribeStream = Pin<Box<dyn Stream<Item = Result<EncodedEvents, Status>> + Send>>;
-
-    async fn subscribe(
-        &self,
-        _: Request<SubscribeRequest>,
-    ) -> Result<Response<Self::SubscribeStream>, Status> {
-        // Numbers that nobody was there for.
-        self.batch();
-        let sensor = self.clone();
-        let paced = stream::unfold(tokio::time::interval(Duration::from_millis(1)), move |mut interval| {
-            let sensor = sensor.clone();
-            async move {
-                interval.tick().await;
-                Some((Ok(sensor.batch()), interval))
-            }
-        });
-        Ok(Response::new(paced.boxed()))
-    }
-
-    type ConsumeStream = Pin<Box<dyn Stream<Item = Result<EncodedBatch, Status>> + Send>>;
-
-    async fn consume(
-        &self,
-        _: Request<Streaming<ConsumeRequest>>,
-    ) -> Result<Response<Self::ConsumeStream>, Status> {
-        Err(Status::unimplemented("not asked for"))
-    }
-
-    /// Without a spool: what nobody is there for is lost.
-    async fn get_status(&self, _: Request<GetStatusRequest>) -> Result<Response<GetStatusResponse>, Status> {
-        Ok(Response::new(GetStatusResponse::default()))
-    }
-
-    async fn list_sessions(
-        &self,
-        _: Request<ListSessionsRequest>,
-    ) -> Result<Response<ListSessionsResponse>, Status> {
-        Err(Status::unimplemented("not asked for"))
-    }
+fn next_batch() -> EncodedEvents {
+    let first = TOLD.fetch_add(BATCH, Ordering::Relaxed) + 1;
+    teller::batch((first..first + BATCH).map(|sequence| {
+        let lane = Lane::File.into();
+        let id = EventId { sensor_id: "s".into(), boot_id: "b".into(), epoch: 1, lane, sequence };
+        Event { id: Some(id), ..Event::default() }
+    }))
 }
 
 fn start(config: &Path) -> Child {
@@ -127,9 +70,14 @@ fn wait_for_more(store: &Path, before: u64) -> u64 {
 async fn after_many_kills_each_number_is_stored_once_or_told_missing_once() {
     let directory = tempfile::tempdir().unwrap();
     let (socket, store) = (directory.path().join("sensor.sock"), directory.path().join("store"));
-    let incoming = UnixListenerStream::new(UnixListener::bind(&socket).unwrap());
-    let service = SensorServiceServer::new(Sensor::default());
-    tokio::spawn(Server::builder().add_service(service).serve_with_incoming(incoming));
+    teller::serve(&socket, || {
+        // Numbers that nobody was there for.
+        next_batch();
+        stream::unfold(tokio::time::interval(Duration::from_millis(1)), async |mut interval| {
+            interval.tick().await;
+            Some((next_batch(), interval))
+        })
+    });
     let config = directory.path().join("config.toml");
     let text = format!(
         "sensors = ['unix:{}']\nstore = '{}'\n[roll]\nbytes = 65536\n",

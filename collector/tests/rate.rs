@@ -3,27 +3,20 @@
 
 #![expect(clippy::unwrap_used, reason = "a test fails by panicking")]
 
+mod teller;
+
 use std::{
     fs,
     path::Path,
-    pin::Pin,
     process::{Child, Command, Stdio},
     time::{Duration, Instant},
 };
 
-use activity_proto::{
-    EncodedBatch, EncodedEvents,
-    server::sensor_service_server::{SensorService, SensorServiceServer},
-    v1::{
-        Access, Attribution, Confidence, ConsumeRequest, Credentials, Event, EventId, GetStatusRequest,
-        GetStatusResponse, Lane, ListSessionsRequest, ListSessionsResponse, Login, Method, Open, Outcome,
-        PathSource, Process, SubscribeRequest, event::Payload,
-    },
+use activity_proto::v1::{
+    Access, Attribution, Confidence, Credentials, Event, EventId, Lane, Login, Method, Open, Outcome,
+    PathSource, Process, event::Payload,
 };
-use futures::{Stream, StreamExt as _, stream};
-use tokio::net::UnixListener;
-use tokio_stream::wrappers::UnixListenerStream;
-use tonic::{Request, Response, Status, Streaming, transport::Server};
+use futures::{StreamExt as _, stream};
 
 const EVENTS: u64 = 1_000_000;
 const BATCH: u64 = 500;
@@ -109,47 +102,6 @@ fn event(sequence: u64) -> Event {
     }
 }
 
-struct Sensor;
-
-#[tonic::async_trait]
-impl SensorService for Sensor {
-    type SubscribeStream = Pin<Box<dyn Stream<Item = Result<EncodedEvents, Status>> + Send>>;
-
-    async fn subscribe(
-        &self,
-        _: Request<SubscribeRequest>,
-    ) -> Result<Response<Self::SubscribeStream>, Status> {
-        let batches = stream::iter(0..EVENTS / BATCH).map(|batch| {
-            let mut body = Vec::new();
-            let sequences = batch * BATCH + 1..=(batch + 1) * BATCH;
-            sequences.for_each(|sequence| EncodedEvents::append(&mut body, &[], &event(sequence)));
-            Ok(EncodedEvents::from_bytes(body.into()))
-        });
-        Ok(Response::new(batches.chain(stream::pending()).boxed()))
-    }
-
-    type ConsumeStream = Pin<Box<dyn Stream<Item = Result<EncodedBatch, Status>> + Send>>;
-
-    async fn consume(
-        &self,
-        _: Request<Streaming<ConsumeRequest>>,
-    ) -> Result<Response<Self::ConsumeStream>, Status> {
-        Err(Status::unimplemented("not asked for"))
-    }
-
-    /// Without a spool: what nobody is there for is lost.
-    async fn get_status(&self, _: Request<GetStatusRequest>) -> Result<Response<GetStatusResponse>, Status> {
-        Ok(Response::new(GetStatusResponse::default()))
-    }
-
-    async fn list_sessions(
-        &self,
-        _: Request<ListSessionsRequest>,
-    ) -> Result<Response<ListSessionsResponse>, Status> {
-        Err(Status::unimplemented("not asked for"))
-    }
-}
-
 fn query(store: &Path, statement: &str) -> String {
     let output = Command::new(env!("CARGO_BIN_EXE_activity-collector"))
         .args(["query", statement, "--format", "csv", "--store", store.to_str().unwrap()])
@@ -188,9 +140,10 @@ fn peak_memory_kib(child: &Child) -> u64 {
 async fn a_million_events_are_stored_in_bounded_memory() {
     let directory = tempfile::tempdir().unwrap();
     let (socket, store) = (directory.path().join("sensor.sock"), directory.path().join("store"));
-    let incoming = UnixListenerStream::new(UnixListener::bind(&socket).unwrap());
-    let server = Server::builder().add_service(SensorServiceServer::new(Sensor));
-    tokio::spawn(server.serve_with_incoming(incoming));
+    teller::serve(&socket, || {
+        let batch = |batch| teller::batch((batch * BATCH + 1..=(batch + 1) * BATCH).map(event));
+        stream::iter((0..EVENTS / BATCH).map(batch)).chain(stream::pending())
+    });
     let began = Instant::now();
     let mut run = Command::new(env!("CARGO_BIN_EXE_activity-collector"))
         .args(["run", "--sensor", &format!("unix:{}", socket.display()), "--store", store.to_str().unwrap()])

@@ -87,8 +87,8 @@ Examples:
   Yesterday, in OCSF:
       activity-collector export --format ocsf --since yesterday --until today > day.jsonl
 
-  Programs that people start, as they start them:
-      activity-collector export --format ecs --since now --follow | jq 'select(.event.action == \"exec\")'
+  What people do, as they do it:
+      activity-collector export --format ecs --since now --follow | jq -r .event.action
 
   To a SIEM over syslog and TLS, also after a restart of either:
       activity-collector export --format cef --to syslog+tls://siem.example:6514 \\

@@ -68,7 +68,7 @@ fn lock(layout: &Layout, name: &Name) -> Result<File, Failure> {
     match file.try_lock() {
         Ok(()) => Ok(file),
         Err(TryLockError::WouldBlock) => Err(Failure::unavailable(format!(
-            "the cursor {name} is in use by another export: wait for its end, or name another"
+            "the cursor `{name}` is in use by another export: wait for its end, or name another"
         ))),
         Err(TryLockError::Error(source)) => Err(StoreError::file("lock", &path, source).into()),
     }

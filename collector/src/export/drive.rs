@@ -262,7 +262,7 @@ impl Driver {
         }
         self.counts.retries += 1;
         if !std::mem::replace(&mut self.failing, true) {
-            tracing::warn!("export {}: {error}; it is tried again until they are taken", self.name);
+            tracing::warn!("export {}: {error}; events are sent again until they are taken", self.name);
         }
         self.unsettled.clear();
         if let Some(reader) = &mut self.reader {

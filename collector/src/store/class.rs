@@ -2,7 +2,7 @@
 
 use std::{fmt, str::FromStr};
 
-use activity_proto::v1::{Event, EventType};
+use activity_proto::v1::EventType;
 
 /// The kinds, after the categories of OCSF; each type of event belongs to one.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
@@ -25,11 +25,6 @@ impl Class {
     /// All of them.
     pub const ALL: [Self; 6] =
         [Self::Process, Self::File, Self::Network, Self::Identity, Self::Kernel, Self::Sensor];
-
-    /// That of an event.
-    pub fn of(event: &Event) -> Self {
-        Self::of_type(event.event_type())
-    }
 
     /// That of a type.
     pub fn of_type(kind: EventType) -> Self {
@@ -115,6 +110,5 @@ mod tests {
             assert_eq!(Class::of_name(name), Some(class), "{name}");
         }
         assert_eq!(Class::of_name("nothing"), None);
-        assert_eq!(Class::of(&Event::default()), Class::Sensor);
     }
 }

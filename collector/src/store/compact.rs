@@ -170,7 +170,8 @@ impl Compactor {
         // A tenant's name may have been another when they were written.
         let directory = first.path.parent().unwrap_or(&temporary);
         let events = partition::sort(read.events);
-        let written = parquet::write(&file, &temporary, events, Effort::Much, &mut || gate(Step::Part))?;
+        let written =
+            parquet::write(&file, &temporary, events, Effort::Much, &mut |_| {}, &mut || gate(Step::Part))?;
         if (written.sum, written.rows) != (read.sum, read.rows) {
             return Err(StoreError::Compaction(first.path.clone()));
         }

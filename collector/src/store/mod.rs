@@ -3,6 +3,7 @@
 mod class;
 pub mod compact;
 mod feed;
+mod head;
 mod layout;
 mod log;
 mod parquet;

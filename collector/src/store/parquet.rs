@@ -96,12 +96,13 @@ impl Write for Hashing<'_> {
     }
 }
 
-/// Writes events in their order. `gate` is asked after every part.
+/// Writes events in their order, each of which `look` sees. `gate` is asked after every part.
 pub fn write(
     file: &File,
     path: &Path,
     events: impl IntoIterator<Item = Bytes>,
     effort: Effort,
+    look: &mut dyn FnMut(&Row),
     gate: &mut dyn FnMut() -> Result<(), StoreError>,
 ) -> Result<Written, StoreError> {
     let failed = |source: ParquetError| StoreError::file("write", path, io::Error::other(source));
@@ -115,7 +116,10 @@ pub fn write(
         if rows.is_empty() {
             break;
         }
-        rows.iter().for_each(|row| written.note(row));
+        for row in &rows {
+            written.note(row);
+            look(row);
+        }
         let (batch, events) = complete(rows).map_err(|error| failed(error.into()))?;
         events.iter().for_each(|event| written.sum.add(event));
         writer.write(&batch).map_err(failed)?;

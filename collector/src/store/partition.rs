@@ -5,8 +5,10 @@ use std::collections::BTreeMap;
 use bytes::Bytes;
 use jiff::{Timestamp, ToSpan as _, civil::Date, tz::TimeZone};
 
-use super::{class::Class, schema::Row};
-use crate::seal::Ranges;
+use super::{
+    class::Class,
+    head::{Head, Order},
+};
 
 /// How many days before it is stored an event may say that it was.
 const PAST_DAYS: i64 = 366;
@@ -16,50 +18,16 @@ const MOST_DAYS: usize = 62;
 /// A partition of a tenant.
 pub type Place = (Date, Class);
 
-/// The order within a file: what one process did stands together, so that what is the same
-/// for all of it takes room once.
-#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord)]
-struct Order {
-    sensor_id: String,
-    boot_id: String,
-    /// When the process began.
-    start: u64,
-    pid: u32,
-    epoch: u64,
-    lane: i32,
-    sequence: u64,
-    time: Option<i64>,
-}
-
-impl Order {
-    fn of(row: Row) -> Self {
-        let time = row.time();
-        let (id, process) = (row.event.id.unwrap_or_default(), row.event.process.unwrap_or_default());
-        Self {
-            sensor_id: id.sensor_id,
-            boot_id: id.boot_id,
-            start: process.start_boottime_ns,
-            pid: process.pid,
-            epoch: id.epoch,
-            lane: id.lane,
-            sequence: id.sequence,
-            time,
-        }
-    }
-}
-
-/// Events by their partitions, in their order; `ranges` are told of each.
-pub fn split(events: Vec<Bytes>, stored: Date, ranges: &mut Ranges) -> BTreeMap<Place, Vec<Bytes>> {
+/// Events by their partitions, in their order.
+pub fn split(events: Vec<Bytes>, stored: Date) -> BTreeMap<Place, Vec<Bytes>> {
     let mut days: BTreeMap<Date, BTreeMap<Class, Vec<(Order, Bytes)>>> = BTreeMap::new();
     for event in events {
-        let row = Row::new(event.clone());
-        ranges.note(&row.event);
-        let class = Class::of(&row.event);
-        let mut day = day(row.time(), stored);
+        let Head { order, time, class } = Head::of(&event);
+        let mut day = day(time, stored);
         if !days.contains_key(&day) && days.len() >= MOST_DAYS {
             day = stored;
         }
-        days.entry(day).or_default().entry(class).or_default().push((Order::of(row), event));
+        days.entry(day).or_default().entry(class).or_default().push((order, event));
     }
     let places = days.into_iter().flat_map(|(day, classes)| {
         classes.into_iter().map(move |(class, events)| ((day, class), in_order(events)))
@@ -69,7 +37,7 @@ pub fn split(events: Vec<Bytes>, stored: Date, ranges: &mut Ranges) -> BTreeMap<
 
 /// Events of one partition in their order.
 pub fn sort(events: Vec<Bytes>) -> Vec<Bytes> {
-    in_order(events.into_iter().map(|event| (Order::of(Row::new(event.clone())), event)).collect())
+    in_order(events.into_iter().map(|event| (Head::of(&event).order, event)).collect())
 }
 
 fn in_order(mut events: Vec<(Order, Bytes)>) -> Vec<Bytes> {
@@ -118,7 +86,7 @@ mod tests {
             let time = Some(prost_types::Timestamp { seconds, nanos: 0 });
             Bytes::from(activity_proto::v1::Event { time, ..event(number) }.encode_to_vec())
         };
-        let places = split((1..=1000).map(at).collect(), STORED, &mut Ranges::default());
+        let places = split((1..=1000).map(at).collect(), STORED);
         assert!(places.len() <= MOST_DAYS + 1, "{}", places.len());
         assert_eq!(places.values().map(Vec::len).sum::<usize>(), 1000);
     }

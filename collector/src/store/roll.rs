@@ -22,6 +22,7 @@ use super::{
     log::Segment,
     parquet::{self, Effort, Written},
     partition::{self, Place},
+    schema::Row,
     stored::StoredFile,
 };
 use crate::seal::{Part, Ranges, Rolled, Seal, SealedFile};
@@ -61,11 +62,9 @@ pub fn roll(
         tracing::warn!("{} has {damaged} damaged places; what was there is lost", path.display());
     }
     let events: Vec<Bytes> = scan.records.into_iter().flat_map(|record| record.events).collect();
-    let mut ranges = Ranges::default();
-    let places = partition::split(events, segment.day, &mut ranges);
-    let mut parts = Vec::new();
-    for (place, events) in places {
-        parts.push(make_file(layout, segment.number, place, events, gate)?);
+    let (mut ranges, mut parts) = (Ranges::default(), Vec::new());
+    for (place, events) in partition::split(events, segment.day) {
+        parts.push(make_file(layout, segment.number, place, events, &mut ranges, gate)?);
     }
     settle(layout, segment.number, &parts)?;
     gate(Step::Named)?;
@@ -98,10 +97,12 @@ fn make_file(
     number: u64,
     place: Place,
     events: Vec<Bytes>,
+    ranges: &mut Ranges,
     gate: &mut dyn FnMut(Step) -> Result<(), StoreError>,
 ) -> Result<Part, StoreError> {
     let (file, temporary) = temporary(layout, place, number)?;
-    let written = parquet::write(&file, &temporary, events, Effort::Little, &mut || gate(Step::Part))?;
+    let (look, gate_part) = (&mut |row: &Row| ranges.note(&row.event), &mut || gate(Step::Part));
+    let written = parquet::write(&file, &temporary, events, Effort::Little, look, gate_part)?;
     gate(Step::Written)?;
     file.sync_all().map_err(|source| StoreError::file("make durable", &temporary, source))?;
     gate(Step::Synced)?;

@@ -31,7 +31,7 @@ use datafusion::arrow::{
     error::ArrowError,
 };
 
-pub use row::Row;
+pub use row::{Row, nanoseconds};
 
 /// Position of `time` among the columns.
 pub const TIME: usize = 0;

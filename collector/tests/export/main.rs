@@ -6,6 +6,8 @@
 mod nats;
 mod rsyslog;
 mod sensor;
+#[path = "../teller/mod.rs"]
+mod teller;
 
 use std::{
     collections::HashSet,

@@ -2,7 +2,6 @@
 
 use std::{
     path::{Path, PathBuf},
-    pin::Pin,
     sync::{
         Arc,
         atomic::{AtomicBool, AtomicU64, Ordering},
@@ -11,17 +10,12 @@ use std::{
 };
 
 use activity_proto::{
-    EncodedBatch, EncodedEvents,
-    server::sensor_service_server::{SensorService, SensorServiceServer},
-    v1::{
-        ConsumeRequest, Event, EventId, Exec, GetStatusRequest, GetStatusResponse, Lane, ListSessionsRequest,
-        ListSessionsResponse, Process, SubscribeRequest, event::Payload,
-    },
+    EncodedEvents,
+    v1::{Event, EventId, Exec, Lane, Process, event::Payload},
 };
-use futures::{Stream, StreamExt as _, stream};
-use tokio::net::UnixListener;
-use tokio_stream::wrappers::UnixListenerStream;
-use tonic::{Request, Response, Status, Streaming, transport::Server};
+use futures::{Stream, stream};
+
+use crate::teller;
 
 const BATCH: u64 = 20;
 const PACE: Duration = Duration::from_millis(10);
@@ -38,10 +32,9 @@ impl Sensor {
     /// On a socket in a directory. Needs the runtime of tokio.
     pub fn start(directory: &Path) -> Self {
         let socket = directory.join("sensor.sock");
-        let incoming = UnixListenerStream::new(UnixListener::bind(&socket).unwrap());
         let sensor = Self { socket, next: Arc::new(1.into()), stopped: Arc::default() };
-        let service = SensorServiceServer::new(sensor.clone());
-        tokio::spawn(Server::builder().add_service(service).serve_with_incoming(incoming));
+        let teller = sensor.clone();
+        teller::serve(&sensor.socket, move || teller.clone().tell());
         sensor
     }
 
@@ -65,14 +58,21 @@ impl Sensor {
         format!("s/b/1/process/{}", self.told())
     }
 
+    fn tell(self) -> impl Stream<Item = EncodedEvents> {
+        // Numbers that nobody was there for.
+        self.batch();
+        stream::unfold((self, tokio::time::interval(PACE)), async |(sensor, mut interval)| {
+            interval.tick().await;
+            Some((sensor.batch(), (sensor, interval)))
+        })
+    }
+
     fn batch(&self) -> EncodedEvents {
-        let mut body = Vec::new();
-        if !self.stopped.load(Ordering::Relaxed) {
-            let first = self.next.fetch_add(BATCH, Ordering::Relaxed);
-            (first..first + BATCH)
-                .for_each(|sequence| EncodedEvents::append(&mut body, &[], &event(sequence)));
+        if self.stopped.load(Ordering::Relaxed) {
+            return teller::batch([]);
         }
-        EncodedEvents::from_bytes(body.into())
+        let first = self.next.fetch_add(BATCH, Ordering::Relaxed);
+        teller::batch((first..first + BATCH).map(event))
     }
 }
 
@@ -87,48 +87,5 @@ fn event(sequence: u64) -> Event {
         process: Some(Process { pid: 4242, argv, ..Process::default() }),
         payload: Some(Payload::Exec(Exec { filename: "/usr/bin/prog".into(), ..Exec::default() })),
         ..Event::default()
-    }
-}
-
-#[tonic::async_trait]
-impl SensorService for Sensor {
-    type SubscribeStream = Pin<Box<dyn Stream<Item = Result<EncodedEvents, Status>> + Send>>;
-
-    async fn subscribe(
-        &self,
-        _: Request<SubscribeRequest>,
-    ) -> Result<Response<Self::SubscribeStream>, Status> {
-        // Numbers that nobody was there for.
-        self.batch();
-        let sensor = self.clone();
-        let paced = stream::unfold(tokio::time::interval(PACE), move |mut interval| {
-            let sensor = sensor.clone();
-            async move {
-                interval.tick().await;
-                Some((Ok(sensor.batch()), interval))
-            }
-        });
-        Ok(Response::new(paced.boxed()))
-    }
-
-    type ConsumeStream = Pin<Box<dyn Stream<Item = Result<EncodedBatch, Status>> + Send>>;
-
-    async fn consume(
-        &self,
-        _: Request<Streaming<ConsumeRequest>>,
-    ) -> Result<Response<Self::ConsumeStream>, Status> {
-        Err(Status::unimplemented("not asked for"))
-    }
-
-    /// Without a spool: what nobody is there for is lost.
-    async fn get_status(&self, _: Request<GetStatusRequest>) -> Result<Response<GetStatusResponse>, Status> {
-        Ok(Response::new(GetStatusResponse::default()))
-    }
-
-    async fn list_sessions(
-        &self,
-        _: Request<ListSessionsRequest>,
-    ) -> Result<Response<ListSessionsResponse>, Status> {
-        Err(Status::unimplemented("not asked for"))
     }
 }

@@ -4,6 +4,8 @@
 #![expect(clippy::unwrap_used, reason = "a test fails by panicking")]
 
 mod sensor;
+#[path = "../teller/mod.rs"]
+mod teller;
 
 use std::{
     io::Write as _,

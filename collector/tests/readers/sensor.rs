@@ -1,21 +1,15 @@
 //! A sensor that tells a certain set of events, once.
 
-use std::{path::Path, pin::Pin};
+use std::path::Path;
 
-use activity_proto::{
-    EncodedBatch, EncodedEvents,
-    server::sensor_service_server::{SensorService, SensorServiceServer},
-    v1::{
-        Access, Attribution, Connect, ConsumeRequest, Credentials, Event, EventId, Exec, Exit, Family,
-        GetStatusRequest, GetStatusResponse, Lane, ListSessionsRequest, ListSessionsResponse, Login, Open,
-        Outcome, Process, Protocol, SubscribeRequest, event::Payload,
-    },
+use activity_proto::v1::{
+    Access, Attribution, Connect, Credentials, Event, EventId, Exec, Exit, Family, Lane, Login, Open,
+    Outcome, Process, Protocol, event::Payload,
 };
 use bytes::Bytes;
-use futures::{Stream, StreamExt as _, stream};
-use tokio::net::UnixListener;
-use tokio_stream::wrappers::UnixListenerStream;
-use tonic::{Request, Response, Status, Streaming, transport::Server};
+use futures::{StreamExt as _, stream};
+
+use crate::teller;
 
 /// How many it tells.
 pub const EVENTS: u64 = 5000;
@@ -24,9 +18,11 @@ const COMMS: [&[u8]; 4] = [b"sh", b"a b", b"esc\x1b[31m", b"\xff\xfe"];
 
 /// Serves it; needs the runtime of tokio.
 pub fn serve(socket: &Path) {
-    let incoming = UnixListenerStream::new(UnixListener::bind(socket).unwrap());
-    let service = SensorServiceServer::new(Sensor);
-    tokio::spawn(Server::builder().add_service(service).serve_with_incoming(incoming));
+    teller::serve(socket, || {
+        let batches: Vec<_> =
+            events().chunks(100).map(|events| teller::batch(events.iter().cloned())).collect();
+        stream::iter(batches).chain(stream::pending())
+    });
 }
 
 /// A number that looks like any other, and is the same each time.
@@ -96,46 +92,4 @@ fn events() -> Vec<Event> {
         }
     };
     (1..=EVENTS).map(one).collect()
-}
-
-struct Sensor;
-
-#[tonic::async_trait]
-impl SensorService for Sensor {
-    type SubscribeStream = Pin<Box<dyn Stream<Item = Result<EncodedEvents, Status>> + Send>>;
-
-    async fn subscribe(
-        &self,
-        _: Request<SubscribeRequest>,
-    ) -> Result<Response<Self::SubscribeStream>, Status> {
-        let events = events();
-        let batches = events.chunks(100).map(|events| {
-            let mut body = Vec::new();
-            events.iter().for_each(|event| EncodedEvents::append(&mut body, &[], event));
-            Ok(EncodedEvents::from_bytes(body.into()))
-        });
-        let batches: Vec<_> = batches.collect();
-        Ok(Response::new(stream::iter(batches).chain(stream::pending()).boxed()))
-    }
-
-    type ConsumeStream = Pin<Box<dyn Stream<Item = Result<EncodedBatch, Status>> + Send>>;
-
-    async fn consume(
-        &self,
-        _: Request<Streaming<ConsumeRequest>>,
-    ) -> Result<Response<Self::ConsumeStream>, Status> {
-        Err(Status::unimplemented("not asked for"))
-    }
-
-    /// Without a spool: what nobody is there for is lost.
-    async fn get_status(&self, _: Request<GetStatusRequest>) -> Result<Response<GetStatusResponse>, Status> {
-        Ok(Response::new(GetStatusResponse::default()))
-    }
-
-    async fn list_sessions(
-        &self,
-        _: Request<ListSessionsRequest>,
-    ) -> Result<Response<ListSessionsResponse>, Status> {
-        Err(Status::unimplemented("not asked for"))
-    }
 }

@@ -9,6 +9,10 @@ use tonic::{
     Code,
     transport::{Channel, Endpoint},
 };
+use tonic_reflection::pb::v1::{
+    ServerReflectionRequest, server_reflection_client::ServerReflectionClient,
+    server_reflection_request::MessageRequest, server_reflection_response::MessageResponse,
+};
 
 use super::{tls::enrol, *};
 use crate::{
@@ -72,6 +76,29 @@ async fn viewers(store: &Layout, looks: usize) -> Vec<Viewer> {
         assert!(Instant::now() < deadline, "{viewers:?}");
         tokio::time::sleep(Duration::from_millis(10)).await;
     }
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn who_may_ask_learns_how_from_the_collector_itself() {
+    asking(Limits::default(), Rules::default(), async |_, store| {
+        let socket = store.root().with_file_name("query.sock");
+        let channel =
+            Endpoint::from_shared(format!("unix:{}", socket.display())).unwrap().connect().await.unwrap();
+        let mut health = tonic_health::pb::health_client::HealthClient::new(channel.clone());
+        let service = "activity.sensor.v1.QueryService".to_owned();
+        let request = tonic_health::pb::HealthCheckRequest { service: service.clone() };
+        let serving = tonic_health::pb::health_check_response::ServingStatus::Serving;
+        assert_eq!(health.check(request).await.unwrap().into_inner().status(), serving);
+        let mut reflection = ServerReflectionClient::new(channel);
+        let list = MessageRequest::ListServices(String::new());
+        let request = ServerReflectionRequest { host: String::new(), message_request: Some(list) };
+        let mut answers =
+            reflection.server_reflection_info(futures::stream::iter([request])).await.unwrap().into_inner();
+        let answer = answers.message().await.unwrap().unwrap().message_response;
+        let Some(MessageResponse::ListServicesResponse(list)) = answer else { panic!("{answer:?}") };
+        assert!(list.service.iter().any(|known| known.name == service), "{list:?}");
+    })
+    .await;
 }
 
 #[tokio::test(flavor = "multi_thread")]

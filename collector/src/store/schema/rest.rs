@@ -33,11 +33,13 @@ const SECOND: i64 = 1_000_000_000;
 /// Fields of an event that may come more than once.
 const REPEATED: [u32; 2] = [13, 15];
 
-/// The rest of an event; `None` where it has to be kept whole.
-pub fn rest(raw: &Bytes, event: &Event) -> Option<Vec<u8>> {
+/// The rest of an event that came as `raw` and is `encoded` in the order of its fields; `None`
+/// where it has to be kept whole.
+pub fn rest(raw: &Bytes, event: &Event, encoded: &Bytes) -> Option<Vec<u8>> {
     // Without a start of its own it would get that of its uid.
     let has_start = |process: &Process| process.start_boottime_ns > 0 || start_of(&process.uid).is_none();
-    (event.process.as_ref().is_none_or(has_start) && is_known(raw)).then(|| {
+    let is_known = || raw == encoded || is_known(raw);
+    (event.process.as_ref().is_none_or(has_start) && is_known()).then(|| {
         let mut rest = event.clone();
         clear(&mut rest);
         rest.encode_to_vec()

@@ -27,6 +27,8 @@ pub struct Row {
     pub raw: Bytes,
     /// What it says.
     pub event: Event,
+    /// It in the order of its fields.
+    encoded: OnceCell<Bytes>,
     /// What no column carries of it; `None` where it is kept whole.
     rest: OnceCell<Option<Vec<u8>>>,
 }
@@ -35,7 +37,7 @@ impl Row {
     /// An event that cannot be decoded is kept: a row with nothing but its bytes.
     pub fn new(raw: Bytes) -> Self {
         let event = Event::decode(raw.clone()).unwrap_or_default();
-        Self { raw, event, rest: OnceCell::new() }
+        Self { raw, event, encoded: OnceCell::new(), rest: OnceCell::new() }
     }
 
     /// The same one, kept as it came.
@@ -45,7 +47,11 @@ impl Row {
 
     /// What no column carries of it; `None` where it is kept whole.
     pub fn rest(&self) -> Option<&[u8]> {
-        self.rest.get_or_init(|| rest::rest(&self.raw, &self.event)).as_deref()
+        self.rest.get_or_init(|| rest::rest(&self.raw, &self.event, self.in_order())).as_deref()
+    }
+
+    fn in_order(&self) -> &Bytes {
+        self.encoded.get_or_init(|| self.event.encode_to_vec().into())
     }
 
     /// The bytes it came as, where it is kept whole.
@@ -56,7 +62,7 @@ impl Row {
     /// As it is read from its columns again: the bytes it came as where it is kept whole,
     /// else in the order of its fields.
     pub fn encoded(&self) -> Bytes {
-        if self.rest().is_some() { self.event.encode_to_vec().into() } else { self.raw.clone() }
+        if self.rest().is_some() { self.in_order().clone() } else { self.raw.clone() }
     }
 
     /// Wall clock of the act in nanoseconds since 1970.
