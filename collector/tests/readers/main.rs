@@ -1,7 +1,7 @@
 //! Spark and ClickHouse read the store's Parquet files as they are, and answer ten questions
 //! as our own query does.
 
-#![expect(clippy::unwrap_used, reason = "a test fails by panicking")]
+#![expect(clippy::unwrap_used, clippy::indexing_slicing, reason = "a test fails by panicking")]
 
 mod sensor;
 #[path = "../teller/mod.rs"]

@@ -35,9 +35,10 @@ fn payload(sequence: u64) -> (Lane, Payload) {
     let path: Bytes = format!("/srv/data/{}", draw(sequence, 30, 1)).into();
     match draw(sequence, 4, 2) {
         0 => (Lane::Process, Payload::Exec(Exec { filename: path, ..Exec::default() })),
-        1 => {
-            (Lane::Process, Payload::Exit(Exit { code: (sequence % 3 == 0).then_some(0), ..Exit::default() }))
-        }
+        1 => (
+            Lane::Process,
+            Payload::Exit(Exit { code: sequence.is_multiple_of(3).then_some(0), ..Exit::default() }),
+        ),
         2 => {
             let access = [&[Access::Read][..], &[Access::Write, Access::Create], &[]][draw(sequence, 3, 3)];
             let access = access.iter().map(|&access| access.into()).collect();

@@ -117,7 +117,7 @@ impl Sensors {
         let sensor_id = format!("sensor-{sensor}");
         let id = EventId { sensor_id, boot_id: "b".into(), epoch: 1, lane: lane.into(), sequence: 0 };
         let event = Event { time: Some(prost_types::Timestamp { seconds, nanos: 0 }), ..Event::default() };
-        if self.told % 17 == 0 {
+        if self.told.is_multiple_of(17) {
             return Event { id: Some(id), payload: Some(Payload::Silence(Silence::default())), ..event };
         }
         let sequence = self.sequences.entry((sensor, id.lane)).or_default();
