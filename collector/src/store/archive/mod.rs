@@ -25,9 +25,7 @@ pub use mover::Mover;
 #[cfg(test)]
 pub use mover::Step;
 pub use place::Archive;
-#[cfg(test)]
-pub use reading::fetch;
-pub use reading::{archived, blocking};
+pub use reading::{archived, blocking, fetch};
 pub use settings::{Settings, Target};
 
 /// What a collector does with an archive.

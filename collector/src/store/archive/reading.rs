@@ -55,7 +55,6 @@ pub fn blocking<T: Send>(
 ///
 /// # Errors
 /// When it is not there, the archive does not answer, or there is no room for it.
-#[cfg_attr(not(test), expect(dead_code, reason = "exports that are far behind are to read through it"))]
 pub fn fetch(layout: &Layout, file: &StoredFile) -> Result<File, StoreError> {
     let path = layout.relative(&file.path);
     let failed = |source| StoreError::file("keep a copy of", &file.path, source);

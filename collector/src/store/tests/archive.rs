@@ -200,3 +200,12 @@ fn a_copy_of_an_archived_file_is_that_file() {
     fetch(&layout, &file).unwrap().read_to_end(&mut copy).unwrap();
     assert_eq!(copy, fs::read(there.path().join(layout.relative(&file.path))).unwrap());
 }
+
+#[test]
+fn what_is_passed_on_from_the_beginning_is_read_from_the_archive_as_well() {
+    let (_here, _there, layout) = moved();
+    let mut feed = Feed::new(layout, Position::default(), Span::default());
+    let events = feed.next(1000).unwrap();
+    assert_eq!((events.len(), feed.missed, feed.unreadable), (81, 0, 0));
+    assert!(feed.next(1000).unwrap().is_empty());
+}
