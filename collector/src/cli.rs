@@ -181,7 +181,13 @@ Configuration file, with its defaults:
   [retention]          # whole files are removed, oldest first; 0 keeps all
   keep_days = 0        # when the latest event in a file is older
   class_days = {}      # keep_days of single classes: { file = 30, process = 365 }
-  max_bytes = 0        # when all files together are larger
+  max_bytes = 0        # when all files in the directory together are larger
+  [archive]            # files of days that are over go to an object store; default: none
+  url = \"s3://bucket/prefix\"   # or gs://, az://, abfss://, file:///directory
+  after_days = 1       # for so many days they stay here
+  options = { region = \"eu-central-1\" }   # endpoint, allow_http, … as the object store needs
+  credentials = \"/etc/activity-collector/archive.env\"  # lines NAME=VALUE; default: the
+                       # environment (AWS_ACCESS_KEY_ID, AWS_SECRET_ACCESS_KEY, AZURE_…, GOOGLE_…)
   [query]
   require_purpose = false   # `query`, `timeline` and `report` ask for --purpose
   require_log = false       # no answer that is not in the log of viewers (`viewers`)
@@ -198,7 +204,7 @@ Configuration file, with its defaults:
   to = \"syslog+tls://siem.example:6514\"
   format = \"ocsf\"
   authority = \"/etc/activity-collector/siem-ca.pem\"
-  [tenants.acme]       # with these, `sensors`, `listen`, `tls` and `export` stand under each of them
+  [tenants.acme]       # with these, `sensors`, `listen`, `archive`, `tls` and `export` stand under each
   listen = \"0.0.0.0:50053\"
   store = \"/srv/acme\"  # default: `store` and the tenant's name
   [tenants.acme.tls]   # a certificate of this tenant's

@@ -4,7 +4,7 @@ use std::{fmt, io};
 
 use activity_peers::{FileError, issue::IssueError};
 
-use crate::store::StoreError;
+use crate::store::{StoreError, archive::ArchiveError};
 
 /// What is stored is not what was sealed.
 const TAMPERED: u8 = 1;
@@ -86,6 +86,7 @@ impl From<StoreError> for Failure {
         let code = match (&error, error.kind()) {
             (_, Some(io::ErrorKind::PermissionDenied)) => NOT_PERMITTED,
             (StoreError::Url(_), _) => USAGE,
+            (StoreError::Archive(ArchiveError::Settings(_)), _) => CONFIG,
             _ => UNAVAILABLE,
         };
         Self { code, sentence: error.to_string() }

@@ -89,7 +89,13 @@ impl Work {
         let credentials = tenant.tls.clone().map(Credentials::open).transpose()?;
         check(tenant, credentials.as_ref())?;
         let mut tracker = Tracker::default();
-        let store = Store::open(tenant.store.clone(), tenant.roll.clone(), tenant.retention, &mut tracker)?;
+        let store = Store::open(
+            tenant.store.clone(),
+            tenant.roll.clone(),
+            tenant.retention,
+            tenant.archive.clone(),
+            &mut tracker,
+        )?;
         tracing::info!("storing in {}", tenant.store.root().display());
         keep_rules(tenant)?;
         let way_in = entrance(tenant.listen.as_ref(), credentials.as_ref(), "listening on").await?;

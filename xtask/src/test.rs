@@ -10,8 +10,9 @@
 //! and returns. Such a test counts as skipped, as does one that is `#[ignore]`d
 //! with a reason. Tests learn from their environment: `ACTIVITY_TEST_LONG=1`
 //! under `--long`, `ACTIVITY_TEST_PYTHON`, an interpreter with grpcio,
-//! `ACTIVITY_TEST_OCSF_PYTHON`, one with the schemas of OCSF and a validator, and
-//! `ACTIVITY_TEST_READERS_PYTHON`, one with PySpark and chdb.
+//! `ACTIVITY_TEST_OCSF_PYTHON`, one with the schemas of OCSF and a validator,
+//! `ACTIVITY_TEST_READERS_PYTHON`, one with PySpark and chdb, and
+//! `ACTIVITY_TEST_S3_PYTHON`, one with a server that speaks S3.
 
 use std::{
     io::{BufRead as _, BufReader, Write as _},
@@ -91,6 +92,7 @@ fn tests(long: bool, tally: &mut Tally) -> Result {
         ("ACTIVITY_TEST_PYTHON", "grpcio", setup::python_client()),
         ("ACTIVITY_TEST_OCSF_PYTHON", "ocsf-json-schema", setup::python_ocsf()),
         ("ACTIVITY_TEST_READERS_PYTHON", "pyspark and chdb", setup::python_readers()),
+        ("ACTIVITY_TEST_S3_PYTHON", "moto", setup::python_s3()),
     ];
     for (variable, package, python) in pythons {
         match python {

@@ -9,7 +9,7 @@ use std::{
 use activity_peers::Address;
 use serde::Deserialize;
 
-use super::export::ExportTable;
+use super::{archive::ArchiveTable, export::ExportTable};
 use crate::{failure::Failure, query::Limits, store::Class};
 
 /// How unlike a known key a suggestion may be, from 0 (anything) to 1 (equal).
@@ -26,6 +26,7 @@ pub struct File {
     pub plain_text: bool,
     pub roll: Roll,
     pub retention: Keep,
+    pub archive: Option<ArchiveTable>,
     pub query: Query,
     pub tls: Tls,
     pub export: BTreeMap<String, ExportTable>,
@@ -41,6 +42,7 @@ pub struct Part {
     pub store: Option<String>,
     pub roll: Option<Roll>,
     pub retention: Option<Keep>,
+    pub archive: Option<ArchiveTable>,
     pub query: Door,
     pub tls: Tls,
     pub export: BTreeMap<String, ExportTable>,

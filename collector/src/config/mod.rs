@@ -1,5 +1,6 @@
 //! The configuration: the file, and what the command line changes of it.
 
+mod archive;
 mod export;
 mod file;
 
@@ -15,8 +16,9 @@ use crate::{
     failure::Failure,
     query::Limits,
     state::Rules,
-    store::{Layout, Retention, RollSettings},
+    store::{ArchiveConfig, Layout, Retention, RollSettings},
 };
+use archive::shared;
 pub use export::ExportConfig;
 use file::{Door, File, Keep, Part, Query, Roll, Tls};
 
@@ -47,6 +49,8 @@ pub struct Tenant {
     pub roll: RollSettings,
     /// How long files are kept.
     pub retention: Retention,
+    /// Where files of days that are over go.
+    pub archive: Option<ArchiveConfig>,
     /// What looking at it needs.
     pub rules: Rules,
     /// Where those come in who ask.
@@ -92,8 +96,8 @@ fn only(args: &RunArgs, mut file: File) -> Result<Tenant, Failure> {
     let tls = files(Some(&args.tls), file.tls)?;
     let plain_text = file.plain_text || args.plain_text;
     let query = Door { listen: file.query.listen };
-    let (sensors, listen, export) = (file.sensors, file.listen, file.export);
-    let part = Part { sensors, listen, query, export, ..Part::default() };
+    let (sensors, listen, archive, export) = (file.sensors, file.listen, file.archive, file.export);
+    let part = Part { sensors, listen, query, archive, export, ..Part::default() };
     tenant(None, part, store, (file.roll, file.retention), tls, plain_text)
         .map_err(|sentence| if of_file { Failure::config(sentence) } else { Failure::usage(sentence) })
 }
@@ -118,6 +122,11 @@ fn several(args: &RunArgs, file: File) -> Result<Vec<Tenant>, Failure> {
              under [tenants.NAME]",
         ));
     }
+    if file.archive.is_some() {
+        return Err(Failure::config(
+            "with [tenants], each has an archive of its own: move [archive] to [tenants.NAME.archive]",
+        ));
+    }
     let parent = args.store.as_deref().or(file.store.as_deref()).unwrap_or(DEFAULT_STORE);
     let one = |(name, mut part): (String, Part)| {
         let wrong = |why: String| Failure::config(format!("tenants.{name}: {why}"));
@@ -139,6 +148,11 @@ fn several(args: &RunArgs, file: File) -> Result<Vec<Tenant>, Failure> {
         return Err(Failure::config(format!(
             "two tenants would share {}: give each its own",
             store.display()
+        )));
+    }
+    if let Some(url) = shared(&tenants) {
+        return Err(Failure::config(format!(
+            "two tenants would share the archive {url}: give each a prefix of its own"
         )));
     }
     Ok(tenants)
@@ -167,8 +181,22 @@ fn tenant(
     let retention = Retention { keep_days, max_bytes, of_class: class_days.all() };
     let exports =
         part.export.into_iter().map(|(name, export)| export.named(&name)).collect::<Result<_, _>>()?;
+    let archive = part.archive.map(archive::ArchiveTable::checked).transpose()?;
     let (listen, rules, limits) = (part.listen, Rules::default(), Limits::default());
-    Ok(Tenant { name, sensors, listen, store, roll, retention, rules, answers, limits, tls, exports })
+    Ok(Tenant {
+        name,
+        sensors,
+        listen,
+        store,
+        roll,
+        retention,
+        archive,
+        rules,
+        answers,
+        limits,
+        tls,
+        exports,
+    })
 }
 
 impl Tls {

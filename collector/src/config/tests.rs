@@ -32,7 +32,7 @@ fn what_is_wrong_is_told_with_its_line() {
         (
             "\n\nzzz = 1\n",
             3,
-            "unknown key `zzz`; there are sensors, listen, store, plain_text, roll, retention, query, tls, export, tenants",
+            "unknown key `zzz`; there are sensors, listen, store, plain_text, roll, retention, archive, query, tls, export, tenants",
         ),
         ("store = 5\n", 1, "invalid type: integer `5`, expected a string"),
         ("[roll]\nbytes = 5\n", 1, "`roll.bytes` must be at least 65536"),
@@ -151,5 +151,34 @@ fn what_is_wrong_with_tenants_is_told() {
     ] {
         let failure = load_file(text, arguments).unwrap_err();
         assert!(failure.code == code && failure.to_string().contains(words), "{failure}");
+    }
+}
+
+#[test]
+fn an_archive_is_read_and_stands_for_one_tenant_alone() {
+    let text = "[archive]\nurl = 's3://b/p'\noptions = { region = 'r' }\n";
+    let archive = one(load_file(text, &[]).unwrap()).archive.unwrap();
+    assert_eq!((archive.settings.url.as_str(), archive.after_days), ("s3://b/p", 1));
+    let acme =
+        |url: &str| format!("[tenants.acme]\nlisten = 'unix:/a'\n[tenants.acme.archive]\nurl = '{url}'\n");
+    let both = |one: &str, other: &str| {
+        format!("{}[tenants.b]\nlisten = 'unix:/b'\n[tenants.b.archive]\nurl = '{other}'\n", acme(one))
+    };
+    let tenants = load_file(&both("s3://b/p", "s3://b/p2"), &[]).unwrap().tenants;
+    assert_eq!(tenants.iter().filter(|tenant| tenant.archive.is_some()).count(), 2);
+    for (text, words) in [
+        ("[archive]\nafter_days = 0\n".to_owned(), "missing field `url`"),
+        ("[archive]\nurl = 's3://b'\nafterdays = 0\n".to_owned(), "did you mean `after_days`?"),
+        ("[archive]\nurl = 'http://b/p'\n".to_owned(), "no place for an archive"),
+        ("[archive]\nurl = 's3://b'\nafter_days = 36501\n".to_owned(), "at most 36500"),
+        ("[archive]\nurl = 's3://b'\noptions = { regon = 'r' }\n".to_owned(), "did you mean `region`?"),
+        ("[archive]\nurl = 's3://b'\ncredentials = '/not/there'\n".to_owned(), "/not/there"),
+        (format!("[archive]\nurl = 's3://b'\n{}", acme("s3://c")), "[tenants.NAME.archive]"),
+        (both("s3://b/p", "s3://b/p"), "share the archive s3://b/p"),
+        (both("s3://b/p", "s3a://b/p/q"), "share the archive s3://b/p"),
+        (both("file:///x/y", "file:///x"), "share the archive file:///x"),
+    ] {
+        let failure = load_file(&text, &[]).unwrap_err();
+        assert!(failure.code == 78 && failure.to_string().contains(words), "{text}: {failure}");
     }
 }

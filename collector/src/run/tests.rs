@@ -101,6 +101,7 @@ fn tenant(directory: &Path) -> Tenant {
         listen: None,
         sensors: vec![Address::Unix(directory.join("sensor.sock").to_str().unwrap().into())],
         store: Layout::new(directory.join("store").to_str().unwrap()).unwrap(),
+        archive: None,
         roll: RollSettings { bytes: 1 << 20, age: Duration::from_secs(60) },
         retention: Retention::default(),
         rules: crate::state::Rules::default(),

@@ -49,7 +49,7 @@ mod checkpoint;
 mod entry;
 mod hex;
 mod key;
-mod lines;
+pub mod lines;
 mod ranges;
 pub mod verify;
 
@@ -66,13 +66,13 @@ use std::{
 use activity_segments::{DiskFile as _, Machine, replace};
 use jiff::Timestamp;
 
-pub use entry::{Merged, Part, Reason, Removed, SealedFile};
+pub use entry::{Merged, Part, Reason, Removed, SealedFile, measure};
 pub use hex::Digest;
 pub use ranges::Ranges;
 
-use crate::store::{Layout, StoreError};
+use crate::store::{Layout, StoreError, archive::states as archive_states};
 use checkpoint::Checkpoint;
-use entry::{Entry, Segment, What, hash, is_signed, measure};
+use entry::{Entry, Segment, What, hash, is_signed};
 use key::Key;
 
 /// A segment that became files.
@@ -180,7 +180,9 @@ impl Seal {
             tracing::warn!("{} bytes of an entry that was cut are removed from the seal", found.cut);
             file.set_len(found.length).and_then(|()| file.sync()).map_err(failed)?;
         }
-        found.head.files.retain(|path, _| layout.root().join(path).exists());
+        let archived = archive_states(layout)?;
+        let is_there = |path: &String| layout.root().join(path).exists() || archived.contains_key(path);
+        found.head.files.retain(|path, _| is_there(path));
         let Found { head, length, unfinished, superseded, .. } = found;
         Ok(Self { key, path, file, length, is_torn: false, head, unfinished, superseded })
     }
@@ -199,6 +201,11 @@ impl Seal {
     /// Whether a file is as it was sealed.
     pub fn has(&self, file: &SealedFile) -> bool {
         self.head.files.get(&file.path) == Some(&file.digest)
+    }
+
+    /// What was sealed of a file that should be there.
+    pub fn digest(&self, path: &str) -> Option<Digest> {
+        self.head.files.get(path).copied()
     }
 
     /// Seals the files that were made of a segment.

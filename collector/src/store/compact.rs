@@ -20,6 +20,7 @@ use jiff::{Timestamp, tz::TimeZone};
 
 use super::{
     StoreError,
+    archive::States,
     layout::Layout,
     parquet::{self, Effort},
     partition,
@@ -37,6 +38,9 @@ const ENOUGH_BYTES: u64 = 96 << 20;
 const MOST_BYTES: usize = 160 << 20;
 /// So many small files of a day that goes on become one.
 const SMALL_FILES: usize = 8;
+/// After how long without a change the files of a day that is over count as whole while
+/// others come in.
+pub const SETTLED: Duration = Duration::from_secs(3600);
 /// How long readers can keep what is superseded.
 const PATIENCE: Duration = Duration::from_secs(3600);
 
@@ -69,7 +73,7 @@ pub struct Compactor {
 /// How much is to be done.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Zeal {
-    /// Where many small files are.
+    /// Where many small files are, or where files of a day that is over have settled.
     Busy,
     /// Also where two files of a day that is over could be one.
     Idle,
@@ -88,25 +92,27 @@ impl Compactor {
         layout: &Layout,
         seal: &mut Seal,
         zeal: Zeal,
+        archive: &States,
         gate: &mut dyn FnMut(Step) -> Result<(), StoreError>,
     ) -> Result<bool, StoreError> {
         self.remove_superseded(layout, gate)?;
         let today = Timestamp::now().to_zoned(TimeZone::UTC).date();
         let mut partitions: BTreeMap<PathBuf, Vec<StoredFile>> = BTreeMap::new();
         for file in layout.files()?.into_iter().filter(|file| file.class.is_some()) {
-            let partition = file.path.parent().map(Path::to_owned).unwrap_or_default();
-            partitions.entry(partition).or_default().push(file);
+            // What is in the archive, or on its way, stays as it is.
+            if archive.is_empty() || !archive.contains_key(&layout.relative(&file.path)) {
+                partitions.entry(file.directory().to_owned()).or_default().push(file);
+            }
         }
         let mut any = false;
         for files in partitions.into_values() {
-            let fewest = match zeal {
-                Zeal::Idle if files.iter().all(|file| file.day().is_some_and(|day| day < today)) => 2,
-                _ => SMALL_FILES,
-            };
+            let is_over = files.iter().all(|file| file.day().is_some_and(|day| day < today));
+            let is_whole = || zeal == Zeal::Idle || files.iter().all(|file| file.is_older(SETTLED));
+            let fewest = if is_over && is_whole() { 2 } else { SMALL_FILES };
             if files.len() < fewest {
                 continue;
             }
-            for run in self.runs(files, fewest)? {
+            for run in self.runs(layout, &files, archive, fewest)? {
                 any |= self.merge(layout, seal, &run, gate)?;
                 self.remove_superseded(layout, gate)?;
             }
@@ -115,17 +121,48 @@ impl Compactor {
         Ok(any)
     }
 
-    /// Files that follow one another and together are not too large.
-    fn runs(&mut self, files: Vec<StoredFile>, fewest: usize) -> Result<Vec<Vec<StoredFile>>, StoreError> {
-        let (mut runs, mut run, mut total) = (Vec::new(), Vec::new(), (0, 0));
+    /// Whether files of a partition will stay as they are when its day is over.
+    pub fn is_settled(
+        &mut self,
+        layout: &Layout,
+        files: &[StoredFile],
+        archive: &States,
+    ) -> Result<bool, StoreError> {
+        Ok(files.len() < 2 || self.runs(layout, files, archive, 2)?.is_empty())
+    }
+
+    /// Has a file removed when nobody reads who might have begun before.
+    pub fn supersede(&mut self, path: PathBuf) {
+        self.superseded.push(path);
+    }
+
+    /// Files of a directory that are superseded and still there.
+    pub fn supersedes_in(&self, directory: &Path) -> impl Iterator<Item = &Path> {
+        self.superseded.iter().map(PathBuf::as_path).filter(move |path| path.parent() == Some(directory))
+    }
+
+    /// Files of a partition that follow one another and together are not too large.
+    fn runs(
+        &mut self,
+        layout: &Layout,
+        files: &[StoredFile],
+        archive: &States,
+        fewest: usize,
+    ) -> Result<Vec<Vec<StoredFile>>, StoreError> {
+        let archived =
+            files.first().map(|file| numbers(layout, file.directory(), archive)).unwrap_or_default();
+        let (mut runs, mut run, mut total) = (Vec::new(), Vec::<StoredFile>::new(), (0, 0));
         for file in files {
             let size = self.size(&file.path)?;
-            if total.0 + size.0 > ENOUGH_ROWS || total.1 + size.1 > ENOUGH_BYTES {
+            // A file that reached over one in the archive would take its place.
+            let between = run.last().map_or(file.first..file.first, |last| last.number..file.first);
+            let is_apart = archived.iter().any(|number| between.contains(number));
+            if is_apart || total.0 + size.0 > ENOUGH_ROWS || total.1 + size.1 > ENOUGH_BYTES {
                 runs.push(std::mem::take(&mut run));
                 total = (0, 0);
             }
             total = (total.0 + size.0, total.1 + size.1);
-            run.push(file);
+            run.push(file.clone());
         }
         runs.push(run);
         runs.retain(|run| run.len() >= fewest);
@@ -217,6 +254,13 @@ impl Compactor {
         self.since = None;
         Ok(())
     }
+}
+
+/// The numbers of a partition's files that are in the archive, or on their way.
+fn numbers(layout: &Layout, partition: &Path, archive: &States) -> Vec<u64> {
+    let within = format!("{}/", layout.relative(partition));
+    let of_partition = archive.range(within.clone()..).take_while(|(path, _)| path.starts_with(&within));
+    of_partition.filter_map(|(path, _)| Some(layout.stored(path)?.number)).collect()
 }
 
 /// What files have together.

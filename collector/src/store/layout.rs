@@ -5,6 +5,7 @@
 //! name                                            under which sensors know the store
 //! state.sqlite                                    what is kept besides events, see `state`
 //! exports/NAME.lock                               held by the one who moves that export on
+//! archive.toml, archive.jsonl                     where files of days that are over are, see `archive`
 //! seal.jsonl, seal.key, seal.pub                  what was stored, signed, see `seal`
 //! legal-hold                                      while it is there nothing is removed
 //! legal-hold-CLASS                                the same for one class
@@ -37,6 +38,7 @@ use jiff::civil::Date;
 
 use super::{
     StoreError,
+    archive::archived,
     class::Class,
     log::Segment,
     partition::Place,
@@ -121,6 +123,16 @@ impl Layout {
         self.root.join("seal.jsonl")
     }
 
+    /// The file that says where the archive is.
+    pub fn archive(&self) -> PathBuf {
+        self.root.join("archive.toml")
+    }
+
+    /// The file that says which files are there.
+    pub fn archive_book(&self) -> PathBuf {
+        self.root.join("archive.jsonl")
+    }
+
     /// The key that signs.
     pub fn seal_key(&self) -> PathBuf {
         self.root.join("seal.key")
@@ -202,16 +214,17 @@ impl Layout {
         Ok(segments)
     }
 
-    /// Every finished Parquet file that counts, oldest first. Files of segments that are
-    /// still in the log are among them.
+    /// Every finished Parquet file here that counts, oldest first. Files of segments that are
+    /// still in the log are among them, and those that are in the archive as well.
     pub fn files(&self) -> Result<Vec<StoredFile>, StoreError> {
-        let mut directories: BTreeMap<Option<PathBuf>, Vec<StoredFile>> = BTreeMap::new();
-        for file in self.entries()?.into_iter().filter_map(StoredFile::from_path) {
-            directories.entry(file.path.parent().map(Path::to_owned)).or_default().push(file);
-        }
-        let mut files: Vec<_> = directories.into_values().flat_map(without_superseded).collect();
-        files.sort_unstable_by(|a, b| (a.number, a.first, &a.path).cmp(&(b.number, b.first, &b.path)));
-        Ok(files)
+        Ok(counting(self.entries()?.into_iter().filter_map(StoredFile::from_path)))
+    }
+
+    /// Those here and those in the archive. Of a file that is in both the local one.
+    pub fn all_files(&self) -> Result<Vec<StoredFile>, StoreError> {
+        let here = self.files()?;
+        let archived = archived(self)?;
+        if archived.is_empty() { Ok(here) } else { Ok(counting(here.into_iter().chain(archived))) }
     }
 
     /// Removes what a kill left of Parquet files that were being made.
@@ -239,6 +252,19 @@ impl Layout {
         let classes = named(&named(&tenants, "day=")?, "class=")?;
         Ok(lists(old.iter().chain(&classes))?.collect())
     }
+}
+
+/// Those of files that count, each once, oldest first.
+fn counting(files: impl Iterator<Item = StoredFile>) -> Vec<StoredFile> {
+    let mut directories: BTreeMap<PathBuf, BTreeMap<PathBuf, StoredFile>> = BTreeMap::new();
+    for file in files {
+        let directory = directories.entry(file.directory().to_owned()).or_default();
+        directory.entry(file.path.clone()).or_insert(file);
+    }
+    let counting = |files: BTreeMap<_, _>| without_superseded(files.into_values().collect());
+    let mut files: Vec<_> = directories.into_values().flat_map(counting).collect();
+    files.sort_unstable_by(|a, b| (a.number, a.first, &a.path).cmp(&(b.number, b.first, &b.path)));
+    files
 }
 
 /// What lies in directories and has a name that begins so.

@@ -1,5 +1,6 @@
 //! The store: a log that is durable at once, rolled into Parquet files, which are compacted.
 
+pub mod archive;
 mod class;
 pub mod compact;
 mod feed;
@@ -30,6 +31,7 @@ use std::{
 use bytes::Bytes;
 use jiff::{Timestamp, civil::Date, tz::TimeZone};
 
+pub use archive::ArchiveConfig;
 pub use class::Class;
 pub use feed::{Feed, Position, Span};
 pub use layout::Layout;
@@ -39,12 +41,12 @@ pub use retain::Retention;
 pub use roll::sync_directory;
 #[cfg(test)]
 pub use schema::events as stored_events;
-#[cfg(test)]
-pub use stored::StoredFile;
+pub use stored::{Archived, StoredFile};
 pub use sum::Sum;
 pub use table::EventsTable;
 
 use crate::seal::Seal;
+use archive::Mover;
 use log::{Segment, SegmentWriter};
 use roller::Roller;
 
@@ -92,6 +94,9 @@ pub enum StoreError {
         .0.display()
     )]
     Compaction(PathBuf),
+    /// What is in the archive cannot be reached, or what is said of it cannot be.
+    #[error(transparent)]
+    Archive(#[from] archive::ArchiveError),
     /// The collector ends.
     #[error("the collector ends")]
     Stopped,
@@ -153,11 +158,13 @@ impl Store {
         layout: Layout,
         settings: RollSettings,
         retention: Retention,
+        archive: Option<ArchiveConfig>,
         replay: &mut dyn Replay,
     ) -> Result<Self, StoreError> {
         layout.create()?;
         let lock = lock(&layout)?;
         layout.remove_unfinished()?;
+        let mover = Mover::open(&layout, archive)?;
         let seal = Seal::open(&layout)?;
         let segments = layout.segments()?;
         for segment in &segments {
@@ -167,7 +174,7 @@ impl Store {
         let in_files = layout.files()?.last().map_or(0, |file| file.number);
         let number = in_log.max(in_files).max(seal.last()).saturating_add(1);
         let writer = begin_segment(&layout, number, replay.cursors())?;
-        let roller = Roller::start(layout.clone(), seal, retention, number)
+        let roller = Roller::start(layout.clone(), seal, retention, mover, number)
             .map_err(|source| StoreError::file("start the thread that rolls", layout.root(), source))?;
         Ok(Self {
             layout,

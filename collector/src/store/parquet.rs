@@ -21,7 +21,8 @@ use datafusion::{
 };
 
 use super::{
-    StoreError,
+    Layout, StoreError, StoredFile,
+    archive::fetch,
     schema::{self, Row},
     sum::Sum,
 };
@@ -205,8 +206,23 @@ impl Parts {
     /// # Errors
     /// When it is not there or no such file.
     pub fn open(path: &Path, row: u64) -> Result<Self, StoreError> {
+        Self::new(path, open(path)?, row)
+    }
+
+    /// Those of a file that may be in the archive; then a copy of it is fetched whole.
+    ///
+    /// # Errors
+    /// As [`Parts::open`], and when the archive does not answer.
+    pub fn of(layout: &Layout, file: &StoredFile, row: u64) -> Result<Self, StoreError> {
+        if file.archived.is_none() {
+            return Self::open(&file.path, row);
+        }
+        Self::new(&file.path, builder(&file.path, fetch(layout, file)?)?, row)
+    }
+
+    fn new(path: &Path, file: ParquetRecordBatchReaderBuilder<File>, row: u64) -> Result<Self, StoreError> {
         let rows = usize::try_from(row).unwrap_or(usize::MAX);
-        let batches = open(path)?.with_batch_size(BATCH_ROWS).with_offset(rows).build();
+        let batches = file.with_batch_size(BATCH_ROWS).with_offset(rows).build();
         let batches = batches.map_err(|error| StoreError::file("read", path, io::Error::other(error)))?;
         Ok(Self { path: path.to_owned(), batches })
     }
@@ -222,7 +238,10 @@ impl Iterator for Parts {
 }
 
 fn open(path: &Path) -> Result<ParquetRecordBatchReaderBuilder<File>, StoreError> {
-    let file = File::open(path).map_err(|source| StoreError::file("read", path, source))?;
+    builder(path, File::open(path).map_err(|source| StoreError::file("read", path, source))?)
+}
+
+fn builder(path: &Path, file: File) -> Result<ParquetRecordBatchReaderBuilder<File>, StoreError> {
     let reader = ParquetRecordBatchReaderBuilder::try_new(file);
     reader.map_err(|error| StoreError::file("read", path, io::Error::other(error)))
 }

@@ -14,10 +14,12 @@ use super::{StoreError, layout::Layout, stored::StoredFile};
 pub struct Snapshot {
     /// Events that are in the log only.
     pub fresh: Vec<Bytes>,
-    /// Every finished file.
+    /// Every finished file, here and in the archive.
     pub files: Vec<StoredFile>,
     /// Places in the log where something could not be read.
     pub damaged: u64,
+    /// Where it was taken.
+    pub layout: Layout,
     /// While it is there, compaction removes none of the files.
     _reading: Option<File>,
 }
@@ -41,12 +43,12 @@ impl Snapshot {
             }
         }
         // While a segment is there, not all of its files may be.
-        let mut files = layout.files()?;
+        let mut files = layout.all_files()?;
         files.retain(|file| logs.iter().all(|(number, _)| file.number != *number));
         let damaged = logs.iter().map(|(_, scan)| scan.damaged).sum();
         let records = logs.into_iter().flat_map(|(_, scan)| scan.records);
         let fresh = records.flat_map(|record| record.events).collect();
-        Ok(Self { fresh, files, damaged, _reading: reading })
+        Ok(Self { fresh, files, damaged, layout: layout.clone(), _reading: reading })
     }
 }
 

@@ -7,8 +7,15 @@ use std::{fs, io::ErrorKind, path::Path};
 
 use jiff::Timestamp;
 
-use super::{StoreError, class::Class, layout::Layout, roll::sync_directory, stored::StoredFile};
-use crate::seal::{Reason, Removed, Seal, sealed_file};
+use super::{
+    StoreError,
+    archive::{Book, Kept},
+    class::Class,
+    layout::Layout,
+    roll::sync_directory,
+    stored::StoredFile,
+};
+use crate::seal::{Reason, Removed, Seal, SealedFile, sealed_file};
 
 const DAY: i64 = 86_400 * 1_000_000_000;
 
@@ -17,7 +24,7 @@ const DAY: i64 = 86_400 * 1_000_000_000;
 pub struct Retention {
     /// Days for which an event is kept at least; 0 is for ever.
     pub keep_days: u32,
-    /// Bytes that all files together may have; 0 is no limit.
+    /// Bytes that all files in the directory together may have; 0 is no limit.
     pub max_bytes: u64,
     /// Days for single classes, in the order of [`Class::ALL`], where they differ.
     pub of_class: [Option<u32>; Class::ALL.len()],
@@ -80,6 +87,7 @@ impl Keeper {
         &mut self,
         layout: &Layout,
         seal: &mut Seal,
+        book: &mut Book,
         now: Timestamp,
         go_on: &dyn Fn() -> Result<(), StoreError>,
     ) -> Result<(), StoreError> {
@@ -94,13 +102,52 @@ impl Keeper {
             }
             seal.unfinished().swap_remove(at);
         }
-        let files = layout.files()?;
+        self.keep_archived(layout, seal, book, &held, now, go_on)?;
+        let mut files = layout.files()?;
+        files.retain(|file| !book.has(&layout.relative(&file.path)));
         let (files, kept): (Vec<_>, Vec<_>) = files.into_iter().partition(|file| !held.has(file));
         for (file, reason) in self.due(files, &kept, now)? {
             go_on()?;
             self.seal_and_remove(layout, seal, &file, reason)?;
         }
         Ok(())
+    }
+
+    /// Removes what is too old in the archive; what is removed there goes when the archive
+    /// answers. How much room it takes is no concern of ours.
+    fn keep_archived(
+        &self,
+        layout: &Layout,
+        seal: &mut Seal,
+        book: &mut Book,
+        held: &Held,
+        now: Timestamp,
+        go_on: &dyn Fn() -> Result<(), StoreError>,
+    ) -> Result<(), StoreError> {
+        let is_due = |kept: &&Kept| {
+            let file = kept.stored_file(layout).filter(|file| !held.has(file));
+            file.is_some_and(|file| self.is_old(&file, now))
+        };
+        let due: Vec<SealedFile> = book.kept().filter(is_due).map(|kept| kept.file.clone()).collect();
+        for file in due {
+            go_on()?;
+            let path = file.path.clone();
+            // A kill may have come behind the entry.
+            if seal.digest(&path).is_some() {
+                seal.removed(Removed { file, reason: Reason::Age, sensors: Vec::new() })?;
+            }
+            book.leaving(&path)?;
+            // A copy whose readers were waited for.
+            remove(&layout.root().join(&path))?;
+            tracing::info!("{path} is removed from the archive: all in it is older than is to be kept");
+        }
+        Ok(())
+    }
+
+    fn is_old(&self, file: &StoredFile, now: Timestamp) -> bool {
+        let now = i64::try_from(now.as_nanosecond()).unwrap_or(i64::MAX);
+        let days = self.retention.days(file.class);
+        days > 0 && file.latest() < now.saturating_sub(DAY.saturating_mul(days.into()))
     }
 
     /// Whether nothing of any class may be changed.
@@ -127,12 +174,7 @@ impl Keeper {
         now: Timestamp,
     ) -> Result<Vec<(StoredFile, Reason)>, StoreError> {
         let max_bytes = self.retention.max_bytes;
-        let now = i64::try_from(now.as_nanosecond()).unwrap_or(i64::MAX);
-        let is_old = |file: &StoredFile| {
-            let days = self.retention.days(file.class);
-            days > 0 && file.latest() < now.saturating_sub(DAY.saturating_mul(days.into()))
-        };
-        let (old, kept): (Vec<_>, Vec<_>) = files.into_iter().partition(is_old);
+        let (old, kept): (Vec<_>, Vec<_>) = files.into_iter().partition(|file| self.is_old(file, now));
         let mut due: Vec<_> = old.into_iter().map(|file| (file, Reason::Age)).collect();
         if max_bytes == 0 {
             return Ok(due);
@@ -185,7 +227,7 @@ pub fn remove(path: &Path) -> Result<(), StoreError> {
         }
         _ => {}
     }
-    let Some(directory) = path.parent() else { return Ok(()) };
+    let Some(directory) = path.parent().filter(|directory| directory.is_dir()) else { return Ok(()) };
     sync_directory(directory)?;
     // Where something else is in it, it stays.
     let is_partition =

@@ -1,5 +1,5 @@
 //! The thread that rolls every segment older than the one being written, compacts what
-//! became of them, and removes what need not be kept.
+//! became of them, has it moved to the archive, and removes what need not be kept.
 
 use std::{
     fs, io,
@@ -16,6 +16,7 @@ use jiff::Timestamp;
 
 use super::{
     StoreError,
+    archive::Mover,
     compact::{Compactor, Zeal},
     layout::Layout,
     retain::{Keeper, Retention},
@@ -51,13 +52,22 @@ impl Shared {
 
 impl Roller {
     /// Starts the thread.
-    pub fn start(layout: Layout, seal: Seal, retention: Retention, active: u64) -> io::Result<Self> {
+    pub fn start(
+        layout: Layout,
+        seal: Seal,
+        retention: Retention,
+        mut mover: Mover,
+        active: u64,
+    ) -> io::Result<Self> {
         // One wake-up that waits is enough: each looks at all there is.
         let (wake, woken) = mpsc::sync_channel(1);
         let shared = Arc::new(Shared { active: active.into(), stop: false.into() });
         let keeper = Keeper::new(retention);
-        let compactor = Compactor::new(seal.superseded());
-        let work = Work { layout, seal, keeper, compactor, shared: shared.clone() };
+        let superseded = seal.superseded().into_iter().chain(mover.left());
+        let compactor = Compactor::new(superseded.collect());
+        let arrived = wake.clone();
+        mover.start(move || _ = arrived.try_send(()))?;
+        let work = Work { layout, seal, keeper, compactor, mover, shared: shared.clone() };
         let thread = std::thread::Builder::new().name("roll".into()).spawn(move || work.run(woken))?;
         Ok(Self { wake, shared, thread })
     }
@@ -71,7 +81,7 @@ impl Roller {
     /// Ends the thread, giving up a roll that is under way; the next start does it again.
     pub fn stop(self) {
         self.shared.stop.store(true, Ordering::Release);
-        drop(self.wake);
+        let _ = self.wake.try_send(());
         let _ = self.thread.join();
     }
 }
@@ -82,6 +92,7 @@ struct Work {
     seal: Seal,
     keeper: Keeper,
     compactor: Compactor,
+    mover: Mover,
     shared: Arc<Shared>,
 }
 
@@ -89,6 +100,7 @@ impl Work {
     fn run(mut self, woken: Receiver<()>) {
         let (mut failing, mut zeal) = (false, Zeal::Busy);
         while self.shared.go_on().is_ok() {
+            let active = self.shared.active.load(Ordering::Acquire);
             let ended = self.round(zeal);
             if let Err(error) = &ended
                 && !failing
@@ -103,7 +115,10 @@ impl Work {
                 Ok(any) if any || zeal == Zeal::Busy => CALM,
                 Ok(_) => LOOK,
             };
+            let wait = self.mover.wait().map_or(wait, |soon| soon.min(wait));
             zeal = match woken.recv_timeout(wait) {
+                // Files came into the archive, nothing else.
+                Ok(()) if self.shared.active.load(Ordering::Acquire) == active => zeal,
                 Ok(()) => Zeal::Busy,
                 Err(RecvTimeoutError::Timeout) => Zeal::Idle,
                 Err(RecvTimeoutError::Disconnected) => break,
@@ -116,11 +131,15 @@ impl Work {
         self.roll_all()?;
         let shared = &self.shared;
         let go_on = || shared.go_on();
-        self.keeper.keep(&self.layout, &mut self.seal, Timestamp::now(), &go_on)?;
+        self.mover.take(&mut self.compactor, &mut |_| go_on())?;
+        self.keeper.keep(&self.layout, &mut self.seal, self.mover.book(), Timestamp::now(), &go_on)?;
         if self.keeper.holds(&self.layout)? {
             return Ok(false);
         }
-        self.compactor.compact(&self.layout, &mut self.seal, zeal, &mut |_| go_on())
+        let archive = self.mover.book().states();
+        let any = self.compactor.compact(&self.layout, &mut self.seal, zeal, archive, &mut |_| go_on())?;
+        self.mover.send(&self.seal, &mut self.compactor, zeal, &mut |_| go_on())?;
+        Ok(any)
     }
 
     fn roll_all(&mut self) -> Result<(), StoreError> {

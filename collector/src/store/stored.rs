@@ -1,6 +1,10 @@
 //! A Parquet file, by its name and place.
 
-use std::{fs, path::PathBuf, time::UNIX_EPOCH};
+use std::{
+    fs,
+    path::{Path, PathBuf},
+    time::{Duration, UNIX_EPOCH},
+};
 
 use jiff::{civil::Date, tz::TimeZone};
 
@@ -19,8 +23,19 @@ pub struct StoredFile {
     pub to: i64,
     /// What it has; `None` of an older build: everything.
     pub class: Option<Class>,
-    /// Where it is.
+    /// Where it is; of one in the archive where it was.
     pub path: PathBuf,
+    /// What is known of it where only the archive has it.
+    pub archived: Option<Archived>,
+}
+
+/// What is known of a file that is in the archive.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Archived {
+    /// Its length in bytes.
+    pub length: u64,
+    /// When it was stored, in nanoseconds since 1970.
+    pub stored: i64,
 }
 
 impl StoredFile {
@@ -39,9 +54,23 @@ impl StoredFile {
     }
 
     /// When it was stored; a compacted one has that of its newest part.
-    fn stored(&self) -> Option<i64> {
+    pub fn stored(&self) -> Option<i64> {
+        if let Some(archived) = self.archived {
+            return Some(archived.stored);
+        }
         let modified = fs::metadata(&self.path).and_then(|metadata| metadata.modified()).ok()?;
         i64::try_from(modified.duration_since(UNIX_EPOCH).ok()?.as_nanos()).ok()
+    }
+
+    /// Whether it was stored so long ago.
+    pub fn is_older(&self, than: Duration) -> bool {
+        let modified = fs::metadata(&self.path).and_then(|metadata| metadata.modified());
+        modified.is_ok_and(|modified| modified.elapsed().is_ok_and(|age| age >= than))
+    }
+
+    /// The directory of its partition.
+    pub fn directory(&self) -> &Path {
+        self.path.parent().unwrap_or(&self.path)
     }
 
     /// The day in its path.
@@ -69,7 +98,7 @@ impl StoredFile {
         let (from, to) = (time(&mut parts)?, time(&mut parts)?);
         let class = path.parent()?.file_name()?.to_str()?.strip_prefix("class=");
         let class = class.and_then(|class| class.parse().ok());
-        (first <= number).then_some(Self { first, number, from, to, class, path })
+        (first <= number).then_some(Self { first, number, from, to, class, path, archived: None })
     }
 }
 

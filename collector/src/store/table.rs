@@ -1,5 +1,5 @@
-//! What is stored as a table of the query engine: Parquet files and the fresh
-//! tail of the log alike.
+//! What is stored as a table of the query engine: Parquet files, here and in the archive,
+//! and the fresh tail of the log alike.
 
 use std::{fs, io, sync::Arc};
 
@@ -20,14 +20,16 @@ use datafusion::{
     error::{DataFusionError, Result},
     execution::object_store::ObjectStoreUrl,
     logical_expr::{Expr, TableProviderFilterPushDown, utils::conjunction},
-    object_store::path::Path as ObjectPath,
+    object_store::{ObjectMeta, path::Path as ObjectPath},
     physical_expr::PhysicalExpr,
     physical_optimizer::pruning::PruningPredicateBuilder,
     physical_plan::{ExecutionPlan, union::UnionExec},
 };
 
 use super::{
+    archive::Archive,
     class::Class,
+    layout::Layout,
     reader::Snapshot,
     schema::{self, Row},
     stored::StoredFile,
@@ -35,6 +37,9 @@ use super::{
 
 /// Events of the fresh tail in one batch.
 const BATCH_ROWS: usize = 8192;
+
+/// What the query engine calls the archive.
+const ARCHIVE: &str = "activity-archive://archive";
 
 /// The table `events` over a snapshot.
 #[derive(Debug)]
@@ -68,24 +73,48 @@ impl EventsTable {
         projection: Option<&Vec<usize>>,
         predicate: Option<Arc<dyn PhysicalExpr>>,
         limit: Option<usize>,
-    ) -> Result<Option<Arc<dyn ExecutionPlan>>> {
-        let files = self.files_for(predicate.as_ref())?;
-        let files = files.into_iter().map(partitioned).collect::<Result<Vec<_>>>()?;
-        if files.is_empty() {
-            return Ok(None);
+    ) -> Result<Vec<Arc<dyn ExecutionPlan>>> {
+        let (archived, here): (Vec<_>, Vec<_>) =
+            self.files_for(predicate.as_ref())?.into_iter().partition(|file| file.archived.is_some());
+        let here = here.into_iter().map(local).collect::<Result<Vec<_>>>()?;
+        let mut plans = Vec::new();
+        if !here.is_empty() {
+            let url = ObjectStoreUrl::local_filesystem();
+            plans.push(self.scan_of(url, here, state, projection, predicate.clone(), limit)?);
         }
+        // Where no file of it is needed, it need not be there.
+        if !archived.is_empty() {
+            let (url, archive) = (ObjectStoreUrl::parse(ARCHIVE)?, Archive::of(&self.snapshot.layout));
+            let archive = archive.map_err(|error| DataFusionError::External(error.into()))?;
+            state.runtime_env().register_object_store(url.as_ref(), archive.store());
+            let remote = |file| remote(&archive, &self.snapshot.layout, file);
+            let archived = archived.into_iter().map(remote).collect::<Result<Vec<_>>>()?;
+            plans.push(self.scan_of(url, archived, state, projection, predicate, limit)?);
+        }
+        Ok(plans)
+    }
+
+    fn scan_of(
+        &self,
+        url: ObjectStoreUrl,
+        files: Vec<PartitionedFile>,
+        state: &dyn Session,
+        projection: Option<&Vec<usize>>,
+        predicate: Option<Arc<dyn PhysicalExpr>>,
+        limit: Option<usize>,
+    ) -> Result<Arc<dyn ExecutionPlan>> {
         let options = state.table_options().parquet.clone();
         let mut source = ParquetSource::new(self.schema.clone()).with_table_parquet_options(options);
         if let Some(predicate) = predicate {
             source = source.with_predicate(predicate);
         }
         let groups = FileGroup::new(files).split_files(state.config().target_partitions());
-        let config = FileScanConfigBuilder::new(ObjectStoreUrl::local_filesystem(), Arc::new(source))
+        let config = FileScanConfigBuilder::new(url, Arc::new(source))
             .with_file_groups(groups)
             .with_projection_indices(projection.cloned())?
             .with_limit(limit)
             .build();
-        Ok(Some(DataSourceExec::from_data_source(config)))
+        Ok(DataSourceExec::from_data_source(config))
     }
 
     fn scan_fresh(&self, projection: Option<&Vec<usize>>) -> Result<Arc<dyn ExecutionPlan>> {
@@ -125,10 +154,12 @@ impl TableProvider for EventsTable {
             .map(|filter| state.create_physical_expr(filter, &schema))
             .transpose()?;
         let fresh = self.scan_fresh(projection)?;
-        match self.scan_files(state, projection, predicate, limit)? {
-            Some(files) => UnionExec::try_new(vec![files, fresh]),
-            None => Ok(fresh),
+        let mut plans = self.scan_files(state, projection, predicate, limit)?;
+        if plans.is_empty() {
+            return Ok(fresh);
         }
+        plans.push(fresh);
+        UnionExec::try_new(plans)
     }
 
     /// Used to leave out what cannot match; what is left is filtered again.
@@ -137,19 +168,24 @@ impl TableProvider for EventsTable {
     }
 }
 
-fn partitioned(file: &StoredFile) -> Result<PartitionedFile> {
+fn local(file: &StoredFile) -> Result<PartitionedFile> {
     let external = |error: io::Error| DataFusionError::External(error.into());
     let path = fs::canonicalize(&file.path).map_err(external)?;
     let size = fs::metadata(&path).map_err(external)?.len();
     let path =
         ObjectPath::from_absolute_path(path).map_err(|error| DataFusionError::External(error.into()))?;
-    Ok(PartitionedFile::new_from_meta(datafusion::object_store::ObjectMeta {
-        location: path,
-        last_modified: Default::default(),
-        size,
-        e_tag: None,
-        version: None,
-    }))
+    Ok(partitioned(path, size))
+}
+
+fn remote(archive: &Archive, layout: &Layout, file: &StoredFile) -> Result<PartitionedFile> {
+    let location = archive.location(&layout.relative(&file.path));
+    let location = location.map_err(|error| DataFusionError::External(error.into()))?;
+    Ok(partitioned(location, file.archived.map(|archived| archived.length).unwrap_or_default()))
+}
+
+fn partitioned(location: ObjectPath, size: u64) -> PartitionedFile {
+    let last_modified = Default::default();
+    PartitionedFile::new_from_meta(ObjectMeta { location, last_modified, size, e_tag: None, version: None })
 }
 
 /// The class of a type's name.

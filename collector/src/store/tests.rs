@@ -1,5 +1,6 @@
 //! The store as a whole: what is written is read, whatever happens between.
 
+mod archive;
 mod compaction;
 
 use std::{
@@ -50,7 +51,7 @@ pub fn layout(directory: &tempfile::TempDir) -> Layout {
 }
 
 pub fn open(layout: &Layout, settings: RollSettings) -> Store {
-    Store::open(layout.clone(), settings, Retention::default(), &mut Tracker::default()).unwrap()
+    Store::open(layout.clone(), settings, Retention::default(), None, &mut Tracker::default()).unwrap()
 }
 
 /// A closed store with so many files of ten events each.
@@ -243,7 +244,7 @@ async fn a_write_that_was_cut_costs_only_itself() {
 
     assert_eq!(sequences(&layout).await, [1]);
     let mut tracker = Tracker::default();
-    let store = Store::open(layout.clone(), NEVER, Retention::default(), &mut tracker).unwrap();
+    let store = Store::open(layout.clone(), NEVER, Retention::default(), None, &mut tracker).unwrap();
     assert_eq!(tracker.cursors()[0].last, 1);
     wait_for_segments(&layout, 1);
     assert_eq!(sequences(&layout).await, [1]);
@@ -255,7 +256,7 @@ fn what_has_been_received_is_known_after_any_number_of_restarts() {
     let directory = tempfile::tempdir().unwrap();
     let layout = layout(&directory);
     let mut tracker = Tracker::default();
-    let mut store = Store::open(layout.clone(), AT_ONCE, Retention::default(), &mut tracker).unwrap();
+    let mut store = Store::open(layout.clone(), AT_ONCE, Retention::default(), None, &mut tracker).unwrap();
     let mut events = Vec::new();
     tracker.receive(1, None, encoded([7]).remove(0), &mut events);
     store.append(&events).unwrap();
@@ -263,7 +264,7 @@ fn what_has_been_received_is_known_after_any_number_of_restarts() {
     store.close().unwrap();
     for _ in 0..3 {
         let mut later = Tracker::default();
-        let store = Store::open(layout.clone(), NEVER, Retention::default(), &mut later).unwrap();
+        let store = Store::open(layout.clone(), NEVER, Retention::default(), None, &mut later).unwrap();
         assert_eq!(later.cursors(), tracker.cursors());
         wait_for_segments(&layout, 1);
         store.close().unwrap();
@@ -275,7 +276,7 @@ fn a_second_writer_is_refused_and_readers_are_not() {
     let directory = tempfile::tempdir().unwrap();
     let layout = layout(&directory);
     let first = open(&layout, NEVER);
-    let second = Store::open(layout.clone(), NEVER, Retention::default(), &mut Tracker::default());
+    let second = Store::open(layout.clone(), NEVER, Retention::default(), None, &mut Tracker::default());
     assert!(matches!(second.err(), Some(StoreError::Locked(_))));
     Snapshot::take(&layout).unwrap();
     first.close().unwrap();

@@ -17,7 +17,7 @@ use crate::{
     step,
 };
 
-pub use python::{client as python_client, ocsf as python_ocsf, readers as python_readers};
+pub use python::{client as python_client, ocsf as python_ocsf, readers as python_readers, s3 as python_s3};
 
 /// Debian's compiler with the source of its `core`.
 const COMPILER_PACKAGES: [&str; 2] = ["rustc-web", "rust-web-src"];

@@ -43,6 +43,9 @@ const READERS: Environment = Environment {
     modules: "pyspark, chdb",
 };
 
+const S3: Environment =
+    Environment { name: "python-moto-5.2.5", packages: &["moto[server]==5.2.5"], modules: "moto.server" };
+
 /// An interpreter that has grpcio and its reflection client: the client that is not ours.
 pub fn client() -> Result<PathBuf> {
     CLIENT.interpreter()
@@ -56,6 +59,11 @@ pub fn ocsf() -> Result<PathBuf> {
 /// An interpreter that has Spark and ClickHouse, to read what the collector stored.
 pub fn readers() -> Result<PathBuf> {
     READERS.interpreter()
+}
+
+/// An interpreter that has a server which speaks S3.
+pub fn s3() -> Result<PathBuf> {
+    S3.interpreter()
 }
 
 impl Environment {

@@ -19,7 +19,8 @@ use crate::{
 fn store(directory: &Path) -> (Layout, Store) {
     let layout = Layout::new(directory.to_str().unwrap()).unwrap();
     let never = RollSettings { bytes: u64::MAX, age: Duration::MAX };
-    let store = Store::open(layout.clone(), never, Retention::default(), &mut Tracker::default()).unwrap();
+    let store =
+        Store::open(layout.clone(), never, Retention::default(), None, &mut Tracker::default()).unwrap();
     (layout, store)
 }
 

@@ -10,6 +10,7 @@ use std::{
 use activity_proto::json::escape_bytes;
 
 use super::{
+    Progress, archive,
     chain::{self, Entries},
     merges,
     report::{Kind, Place, Report},
@@ -20,7 +21,7 @@ use crate::{
         entry::{Entry, What, measure},
         lines,
     },
-    store::{Layout, StoreError},
+    store::{Layout, StoreError, archive::states},
 };
 
 /// What lies in the store. It is looked at before the seal is read: a file that is there
@@ -52,7 +53,7 @@ impl Listed {
 /// A file that was sealed.
 pub struct Claim<'a> {
     entry: &'a Entry,
-    file: &'a SealedFile,
+    pub file: &'a SealedFile,
     /// Retention removed it.
     pub is_removed: bool,
     /// The file that it became part of.
@@ -60,13 +61,16 @@ pub struct Claim<'a> {
 }
 
 impl Claim<'_> {
-    fn place(&self) -> Place {
+    pub fn place(&self) -> Place {
         chain::place_of(self.entry, self.file)
     }
 }
 
 /// Every file that was sealed.
 pub type Claims<'a> = BTreeMap<&'a str, Claim<'a>>;
+
+/// Which file has which content.
+pub type Digests<'a> = BTreeMap<Digest, &'a str>;
 
 /// What a file is found to be.
 enum Found {
@@ -81,24 +85,27 @@ pub fn check(
     listed: &Listed,
     entries: &Entries,
     report: &mut Report,
-    progress: &mut dyn FnMut(usize, usize),
+    progress: Progress,
 ) -> Result<(), StoreError> {
-    let claims = merges::settled(layout, claims(layout, entries, report));
+    let archived = states(layout)?;
+    let claims = merges::settled(layout, &archived, claims(layout, entries, report));
     merges::check(entries, report);
     let mut absent = Vec::new();
-    let digests: BTreeMap<Digest, &str> =
+    let digests: Digests =
         claims.values().map(|claim| (claim.file.digest, claim.file.path.as_str())).collect();
     for (done, claim) in claims.values().enumerate() {
         progress(done, claims.len());
         match look(&layout.root().join(&claim.file.path)) {
-            Ok(Found::Absent) if claim.is_removed || claim.became.is_some() => {}
+            Ok(Found::Absent) if claim.is_removed || claim.became.is_some() => {
+                report.unfinished += u64::from(archived.contains_key(&claim.file.path));
+            }
             Ok(Found::Absent) => absent.push(claim),
             Ok(Found::NoFile) => {
                 report.problem(Kind::Changed, claim.place(), "it is no regular file");
             }
             Ok(Found::As { length, digest }) => {
                 report.unfinished += u64::from(claim.is_removed || claim.became.is_some());
-                compare(claim, length, digest, &digests, report);
+                let _ = compare(claim, length, digest, &digests, report);
             }
             Err(error) if error.kind() == io::ErrorKind::PermissionDenied => {
                 return Err(StoreError::file("read", &layout.root().join(&claim.file.path), error));
@@ -108,6 +115,7 @@ pub fn check(
             }
         }
     }
+    let absent = archive::check(layout, absent, &claims, &digests, report, progress)?;
     progress(claims.len(), claims.len());
     missing(layout, &absent, report)?;
     added(layout, listed, &claims, report);
@@ -169,17 +177,12 @@ fn look(path: &Path) -> io::Result<Found> {
     }
 }
 
-fn compare(
-    claim: &Claim,
-    length: u64,
-    digest: Digest,
-    digests: &BTreeMap<Digest, &str>,
-    report: &mut Report,
-) {
+/// Compares a file's content with what was sealed; whether it is the same.
+pub fn compare(claim: &Claim, length: u64, digest: Digest, digests: &Digests, report: &mut Report) -> bool {
     if digest == claim.file.digest {
         report.files += 1;
         report.bytes += length;
-        return;
+        return true;
     }
     let sealed = claim.file.length;
     let (kind, what) = match digests.get(&digest) {
@@ -190,6 +193,7 @@ fn compare(
         None => (Kind::Changed, format!("its content is not what was sealed, {length} bytes of {sealed}")),
     };
     report.problem(kind, claim.place(), what);
+    false
 }
 
 /// Of what is not there, all that retention has not removed since the seal was read.

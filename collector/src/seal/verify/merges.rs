@@ -12,13 +12,14 @@ use crate::{
         Digest,
         entry::{Merged, Part, What},
     },
-    store::{Layout, Sum},
+    store::{Layout, Sum, archive::States},
 };
 
 /// The claims with what came of mergers: one of which the new file is not there came to
 /// nothing as long as all the old ones are, and then those count.
-pub fn settled<'a>(layout: &Layout, mut claims: Claims<'a>) -> Claims<'a> {
-    let is_there = |path: &str| layout.root().join(path).symlink_metadata().is_ok();
+pub fn settled<'a>(layout: &Layout, archived: &States, mut claims: Claims<'a>) -> Claims<'a> {
+    let is_here = |path: &str| layout.root().join(path).symlink_metadata().is_ok();
+    let is_there = |path: &str| archived.contains_key(path) || is_here(path);
     let mut mergers: BTreeMap<&str, Vec<&str>> = BTreeMap::new();
     for (path, claim) in &claims {
         if let Some(became) = claim.became {

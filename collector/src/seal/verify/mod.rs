@@ -4,6 +4,7 @@
 //! then it reads the seal: what was there before has an entry by then, or its segment
 //! still.
 
+mod archive;
 mod chain;
 mod files;
 mod merges;
@@ -65,7 +66,8 @@ const EXAMPLES: &str = "\
 Every segment of the log that became a Parquet file is sealed with a signed entry in seal.jsonl.
 This reads all files and tells the first problem of each kind. What cannot be found from inside
 the store alone, such as that all of it was replaced by an older copy, needs a checkpoint from
-the log of `run`, and a copy of seal.pub that was made when the store was new.
+the log of `run`, and a copy of seal.pub that was made when the store was new. Files that
+`run` moved to an archive are read there, all of them.
 
 Examples:
   activity-collector verify
@@ -74,6 +76,9 @@ Examples:
 
 Exit codes: 0 all is as it was sealed, 1 something is not, 64 wrong usage, 69 there is no store,
 77 not permitted.";
+
+/// Told how many files of all are done.
+type Progress<'a> = &'a mut (dyn FnMut(usize, usize) + Send);
 
 /// Prints what is found; fails where that is a problem.
 pub fn verify(args: &VerifyArgs) -> Result<(), Failure> {
@@ -99,7 +104,7 @@ pub fn check(
     layout: &Layout,
     key: Option<PublicKey>,
     checkpoints: &[Checkpoint],
-    progress: &mut dyn FnMut(usize, usize),
+    progress: Progress,
 ) -> Result<Report, StoreError> {
     if !layout.events().is_dir() {
         return Err(layout.why_missing());

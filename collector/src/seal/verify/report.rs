@@ -131,6 +131,8 @@ pub struct Report {
     /// Files that are as they were sealed, and their bytes.
     pub files: u64,
     pub bytes: u64,
+    /// Of these, files that are in the archive.
+    pub archived: u64,
     /// Rows that were sealed, and of how many sensors.
     pub rows: u64,
     pub sensors: u64,
@@ -184,6 +186,7 @@ impl Report {
             writeln!(out, "removed by retention ({reason}): {count} files")?;
         }
         let counts = [
+            ("of these files in the archive", self.archived),
             ("files that became part of others", self.merged),
             ("files that are yet to be removed", self.unfinished),
             ("files from before the seal began", self.adopted),
@@ -220,6 +223,7 @@ impl Report {
             "publicKey": self.key,
             "files": self.files,
             "bytes": self.bytes,
+            "archived": self.archived,
             "events": self.rows,
             "sensors": self.sensors,
             "adopted": self.adopted,

@@ -41,7 +41,7 @@ impl Source {
         loop {
             // First the log, then the files: what is rolled meanwhile is seen in one of them.
             let log = layout.segments()?.into_iter().find(|log| log.number > position.segment());
-            let files = layout.files()?;
+            let files = layout.all_files()?;
             let is_behind = |file: &&StoredFile| {
                 file.number > position.segment() && log.as_ref().is_none_or(|log| file.number < log.number)
             };
@@ -197,7 +197,7 @@ impl Files {
             }
             let Some(file) = self.left.pop() else { return Ok(Found::End { unreadable: 0 }) };
             let name = self.layout.relative(&file.path);
-            match Parts::open(&file.path, position.rows(&name)) {
+            match Parts::of(&self.layout, &file, position.rows(&name)) {
                 Ok(parts) => self.current = Some(Current { name, parts, pending: VecDeque::new() }),
                 Err(error) if error.kind() == Some(ErrorKind::NotFound) => return Ok(Found::Gone),
                 Err(error) => return Err(error),

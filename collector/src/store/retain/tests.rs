@@ -25,7 +25,8 @@ fn days(days: i64) -> SignedDuration {
 
 fn keep(layout: &Layout, retention: Retention, now: Timestamp) {
     let mut seal = Seal::open(layout).unwrap();
-    Keeper::new(retention).keep(layout, &mut seal, now, &GO_ON).unwrap();
+    let mut book = Book::open(layout).unwrap();
+    Keeper::new(retention).keep(layout, &mut seal, &mut book, now, &GO_ON).unwrap();
 }
 
 /// Makes a file of events.
@@ -120,12 +121,12 @@ fn nothing_is_removed_under_a_hold() {
     let mut keeper = Keeper::new(Retention { keep_days: 1, max_bytes: 1, ..Retention::default() });
     let later = Timestamp::now() + days(1000);
     for _ in 0..2 {
-        keeper.keep(&layout, &mut seal, later, &GO_ON).unwrap();
+        keeper.keep(&layout, &mut seal, &mut Book::open(&layout).unwrap(), later, &GO_ON).unwrap();
         assert_eq!(numbers(&layout).len(), 3);
     }
     assert!(keeper.is_held);
     fs::remove_file(layout.legal_hold()).unwrap();
-    keeper.keep(&layout, &mut seal, later, &GO_ON).unwrap();
+    keeper.keep(&layout, &mut seal, &mut Book::open(&layout).unwrap(), later, &GO_ON).unwrap();
     assert!(numbers(&layout).is_empty() && !keeper.is_held);
     assert_eq!(removed(&layout), (3, 0));
 }
@@ -193,7 +194,7 @@ fn a_store_that_is_written_to_stays_within_its_quota() {
     let directory = tempfile::tempdir().unwrap();
     let layout = layout(&directory);
     let retention = Retention { max_bytes: 1, ..Retention::default() };
-    let mut store = Store::open(layout.clone(), AT_ONCE, retention, &mut Tracker::default()).unwrap();
+    let mut store = Store::open(layout.clone(), AT_ONCE, retention, None, &mut Tracker::default()).unwrap();
     for sequence in 1..=5 {
         store.append(&encoded([sequence])).unwrap();
         store.maintain(Vec::new).unwrap();

@@ -11,7 +11,7 @@ fn compact(layout: &Layout, steps: usize) -> (Result<bool, StoreError>, Vec<Step
     let mut seal = Seal::open(layout).unwrap();
     let mut compactor = Compactor::new(seal.superseded());
     let mut reached = Vec::new();
-    let ended = compactor.compact(layout, &mut seal, Zeal::Idle, &mut |step| {
+    let ended = compactor.compact(layout, &mut seal, Zeal::Idle, &Default::default(), &mut |step| {
         reached.push(step);
         if reached.len() > steps { Err(StoreError::Stopped) } else { Ok(()) }
     });
@@ -19,7 +19,7 @@ fn compact(layout: &Layout, steps: usize) -> (Result<bool, StoreError>, Vec<Step
 }
 
 /// A closed store with files of three segments in each of nine partitions.
-fn store() -> (tempfile::TempDir, Layout) {
+pub fn store() -> (tempfile::TempDir, Layout) {
     let (directory, layout) = rolled(0);
     let mut store = open(&layout, AT_ONCE);
     for part in [1..28, 28..55, 55..82] {
@@ -31,7 +31,7 @@ fn store() -> (tempfile::TempDir, Layout) {
     (directory, layout)
 }
 
-fn is_fine(layout: &Layout) -> bool {
+pub fn is_fine(layout: &Layout) -> bool {
     let report = check(layout, None, &[], &mut |_, _| {}).unwrap();
     assert!(report.is_fine(), "{:?}", report.problems);
     true
@@ -82,7 +82,7 @@ async fn a_kill_at_any_step_of_a_compaction_loses_and_doubles_nothing() {
     }
 }
 
-fn copy(from: &std::path::Path, to: &std::path::Path) {
+pub fn copy(from: &std::path::Path, to: &std::path::Path) {
     fs::create_dir_all(to).unwrap();
     for entry in fs::read_dir(from).unwrap().map(Result::unwrap) {
         let to = to.join(entry.file_name());

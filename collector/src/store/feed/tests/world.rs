@@ -58,7 +58,7 @@ impl World {
     pub fn compact(&mut self) {
         let mut seal = Seal::open(&self.layout).unwrap();
         let mut compactor = Compactor::new(seal.superseded());
-        compactor.compact(&self.layout, &mut seal, Zeal::Idle, &mut |_| Ok(())).unwrap();
+        compactor.compact(&self.layout, &mut seal, Zeal::Idle, &Default::default(), &mut |_| Ok(())).unwrap();
     }
 }
 
