@@ -55,15 +55,17 @@ const COLLECTOR: &str = "needs the collector, which guests do not have";
 
 /// Beginnings of the names of tests that need more than a guest of `cargo xtask vm` has,
 /// which says that it is one with `ACTIVITY_TEST_GUEST`.
-const NOT_IN_GUESTS: [(&str, &str); 8] = [
+const NOT_IN_GUESTS: [(&str, &str); 10] = [
     ("acceptance::what_a_person_does_is_answered_by_sql_within_a_second", COLLECTOR),
     ("crowd::", COLLECTOR),
+    ("disks::a_collector_", COLLECTOR),
     ("faults::a_collector_", COLLECTOR),
     ("faults::a_network_", COLLECTOR),
     ("kills::", COLLECTOR),
     ("privacy::passwords_are_tokens_in_the_store", COLLECTOR),
     ("push::", COLLECTOR),
     ("silence::", COLLECTOR),
+    ("soak::", COLLECTOR),
 ];
 
 fn absent_in_guest(test: &str) -> Option<&'static str> {

@@ -236,7 +236,9 @@ impl Store {
     }
 
     fn sync(&mut self) -> Result<(), StoreError> {
-        let result = self.writer.sync();
+        // Also for want of room this ends the run: after a failure, a call that succeeds says
+        // nothing of what was written before, and who waits for room would acknowledge it.
+        let result = self.writer.sync().map_err(io::Error::other);
         result.map_err(|source| StoreError::file("make durable the log in", &self.layout.log(), source))?;
         self.first_unsynced = None;
         self.durable = self.appended;

@@ -200,10 +200,15 @@ impl Consumers {
         self.known.values().map(|known| *known.acknowledged.of(lane)).min()
     }
 
-    /// A record is removed that somebody has not acknowledged.
+    /// A record is removed that somebody has not acknowledged. It counts once, also when
+    /// the disk did not let go of it and it is removed again.
     pub fn remove(&mut self, lane: Lane, epoch: u64, record: &Record) {
         let counts = record.counts.iter().map(|counted| (counted.r#type, counted.count)).collect();
         let removed = self.removed.of_mut(lane);
+        let place = Place { epoch, sequence: record.last };
+        if removed.back().is_some_and(|last| last.last() >= place) {
+            return;
+        }
         removed.push_back(Removed { epoch, first: record.first, last: record.last, counts });
         self.changed = true;
         if removed.len() > MAX_REMOVED {

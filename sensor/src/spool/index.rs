@@ -2,6 +2,7 @@
 
 use std::{collections::VecDeque, io, path::Path};
 
+use activity_proto::json::escape_bytes;
 use activity_segments::{Disk, DiskFile as _};
 use bytes::Bytes;
 use prost::Message as _;
@@ -35,14 +36,36 @@ pub struct Before {
     pub index: Index,
     /// The last run ended in order, or there was none.
     pub ended: bool,
+    /// Files that are no segments, as far as this version knows.
+    pub unknown: Vec<String>,
+}
+
+impl Before {
+    /// Files that a later version may have left, or somebody.
+    pub fn tell_unknown(&self, directory: &Path) {
+        let Some(first) = self.unknown.first() else { return };
+        tracing::warn!(
+            "the spool in {} has files that this version does not know ({}, of which one is {}); they are left \
+             alone and not delivered: start the version that wrote them, or remove them",
+            directory.display(),
+            self.unknown.len(),
+            escape_bytes(first.as_bytes())
+        );
+    }
 }
 
 impl Index {
     /// Looks what there is. Reads the last segment only: all others are behind it.
     pub fn recover(disk: &impl Disk, directory: &Path) -> io::Result<Before> {
         let names = disk.list(directory)?;
-        let mut segments: Vec<Segment> =
-            names.iter().filter_map(|name| name.to_str()?.parse().ok()).collect();
+        let (mut segments, mut unknown) = (Vec::<Segment>::new(), Vec::new());
+        for name in &names {
+            let name = name.to_string_lossy();
+            match name.parse() {
+                Ok(segment) => segments.push(segment),
+                Err(_) => unknown.push(name.into_owned()),
+            }
+        }
         segments.sort_unstable();
         let mut index = Self::default();
         for segment in segments {
@@ -67,7 +90,7 @@ impl Index {
             }
             ended = false;
         }
-        Ok(Before { index, ended })
+        Ok(Before { index, ended, unknown })
     }
 
     /// A segment is begun.

@@ -24,13 +24,21 @@ pub struct Reader<D: Disk = Machine> {
     /// Behind this everything is still to come.
     place: Place,
     reading: Option<Reading<D::File>>,
+    /// Where it goes on, between two calls.
+    mark: Option<Mark>,
 }
 
 /// A segment that is read.
 #[derive(Debug)]
 struct Reading<F> {
-    segment: Segment,
+    mark: Mark,
     file: F,
+}
+
+/// How far a segment was read.
+#[derive(Clone, Copy, Debug)]
+struct Mark {
+    segment: Segment,
     offset: u64,
     /// It was the oldest when it was opened: what is missing before it was removed.
     was_first: bool,
@@ -58,14 +66,21 @@ enum Read {
 impl<D: Disk> Reader<D> {
     /// Everything behind a place.
     pub fn new(spool: Arc<Spool<D>>, lane: Lane, place: Place) -> Self {
-        Self { spool, lane, place, reading: None }
+        Self { spool, lane, place, reading: None, mark: None }
     }
 
-    /// The next events, or the next gap; `None` when there is nothing yet.
+    /// The next events, or the next gap; `None` when there is nothing yet. No file stays
+    /// open: who does not ask for more must not keep the room of one that was removed.
     ///
     /// # Errors
     /// When the disk does not let it be read.
     pub fn next(&mut self) -> io::Result<Option<Chunk>> {
+        let chunk = self.find();
+        self.mark = self.reading.take().map(|reading| reading.mark);
+        chunk
+    }
+
+    fn find(&mut self) -> io::Result<Option<Chunk>> {
         loop {
             if self.reading.is_none() && !self.open()? {
                 return Ok(None);
@@ -74,7 +89,7 @@ impl<D: Disk> Reader<D> {
                 return Ok(Some(gap));
             }
             let Some(reading) = &mut self.reading else { continue };
-            let written = self.spool.locked().index.of(self.lane).written(reading.segment);
+            let written = self.spool.locked().index.of(self.lane).written(reading.mark.segment);
             match reading.next(written)? {
                 Read::Record(record, end) => {
                     if let Some(chunk) = self.record(record, end) {
@@ -92,24 +107,42 @@ impl<D: Disk> Reader<D> {
 
     /// Opens the segment that has what comes next.
     fn open(&mut self) -> io::Result<bool> {
-        loop {
-            let (segment, was_first) = {
+        if let Some(mark) = self.mark.take() {
+            self.reading = self.read_from(mark)?;
+        }
+        if self.reading.is_none() {
+            let next = {
                 let state = self.spool.locked();
                 let index = state.index.of(self.lane);
-                let Some(segment) = index.behind(self.place) else { return Ok(false) };
-                (segment, index.is_first(segment))
+                index.behind(self.place).map(|segment| (segment, index.is_first(segment)))
             };
-            if let Some(reading) = self.read_from(segment, was_first)? {
-                self.reading = Some(reading);
-                return Ok(true);
-            }
+            self.reading = self.first_there(next)?;
         }
+        Ok(self.reading.is_some())
     }
 
-    /// `None` when the segment was removed just now.
-    fn read_from(&self, segment: Segment, was_first: bool) -> io::Result<Option<Reading<D::File>>> {
-        match self.spool.disk().open(&self.spool.path(self.lane, segment)) {
-            Ok(file) => Ok(Some(Reading { segment, file, offset: 0, was_first, is_damaged: false })),
+    /// Opens this segment, or the first one behind it that is there. One that is not was
+    /// removed just now, or by somebody else; the numbers in the next one tell what is
+    /// missing.
+    fn first_there(&self, mut next: Option<(Segment, bool)>) -> io::Result<Option<Reading<D::File>>> {
+        while let Some((segment, was_first)) = next {
+            let reading = self.read_from(Mark::beginning(segment, was_first))?;
+            if reading.is_some() {
+                return Ok(reading);
+            }
+            let state = self.spool.locked();
+            let index = state.index.of(self.lane);
+            // Who removes for want of room forgets it as well.
+            let was_first = was_first && index.written(segment).is_none();
+            next = index.after(segment).map(|segment| (segment, was_first));
+        }
+        Ok(None)
+    }
+
+    /// `None` when the segment is not there.
+    fn read_from(&self, mark: Mark) -> io::Result<Option<Reading<D::File>>> {
+        match self.spool.disk().open(&self.spool.path(self.lane, mark.segment)) {
+            Ok(file) => Ok(Some(Reading { mark, file })),
             Err(error) if error.kind() == io::ErrorKind::NotFound => Ok(None),
             Err(error) => Err(error),
         }
@@ -117,7 +150,7 @@ impl<D: Disk> Reader<D> {
 
     /// What was removed of runs before the one that is read now.
     fn removed_run(&mut self) -> Option<Chunk> {
-        let now = self.reading.as_ref()?.segment.epoch;
+        let now = self.reading.as_ref()?.mark.segment.epoch;
         if self.place.epoch >= now {
             return None;
         }
@@ -140,7 +173,7 @@ impl<D: Disk> Reader<D> {
 
     /// A record, cut to what was not read yet; first of all what is missing before it.
     fn record(&mut self, record: Record, end: u64) -> Option<Chunk> {
-        let reading = self.reading.as_mut()?;
+        let reading = &mut self.reading.as_mut()?.mark;
         let next = self.place.sequence + 1;
         if record.first > next {
             // The record itself is read again after this.
@@ -189,22 +222,23 @@ impl<D: Disk> Reader<D> {
     /// The segment has ended, or nothing more was written yet.
     fn go_on(&mut self) -> io::Result<GoneOn> {
         let Some(reading) = &self.reading else { return Ok(GoneOn::Further) };
-        let (segment, is_damaged) = (reading.segment, reading.is_damaged);
+        let Mark { segment, is_damaged, .. } = reading.mark;
         let (next, end) = {
             let state = self.spool.locked();
             (state.index.of(self.lane).after(segment), state.consumers.end_behind(self.lane, self.place))
         };
+        let next = self.first_there(next.map(|segment| (segment, false)))?;
         let Some(next) = next else { return Ok(GoneOn::Nothing) };
         // The end of a run that could not be read, and nobody knows how much it was.
         let is_known = end.is_some_and(|end| end.epoch == segment.epoch);
-        if is_damaged && next.epoch != segment.epoch && !is_known {
+        if is_damaged && next.mark.segment.epoch != segment.epoch && !is_known {
             if let Some(reading) = &mut self.reading {
-                reading.is_damaged = false;
+                reading.mark.is_damaged = false;
             }
             let chunk = self.gap(self.place, self.place.sequence, GapReason::SpoolDamaged, Vec::new());
             return Ok(GoneOn::Told(Box::new(chunk)));
         }
-        self.reading = self.read_from(next, false)?;
+        self.reading = Some(next);
         Ok(GoneOn::Further)
     }
 }
@@ -215,6 +249,12 @@ enum GoneOn {
     Told(Box<Chunk>),
 }
 
+impl Mark {
+    fn beginning(segment: Segment, was_first: bool) -> Self {
+        Self { segment, offset: 0, was_first, is_damaged: false }
+    }
+}
+
 impl<F: DiskFile> Reading<F> {
     /// The next whole record with where it ends, of what was written; all of it when
     /// the segment was removed meanwhile and only this reader still has it.
@@ -223,16 +263,16 @@ impl<F: DiskFile> Reading<F> {
             Some(written) => written,
             None => self.file.length()?,
         };
-        if self.offset >= written {
+        if self.mark.offset >= written {
             return Ok(Read::End);
         }
         let mut header = [0; HEADER];
-        let read = self.file.read_at(&mut header, self.offset)?;
-        let length = self.segment.frames().length(&header).filter(|_| read == HEADER);
-        if let Some(length) = length.filter(|length| self.offset + *length as u64 <= written) {
-            let mut bytes = self.bytes(self.offset, length)?;
+        let read = self.file.read_at(&mut header, self.mark.offset)?;
+        let length = self.mark.segment.frames().length(&header).filter(|_| read == HEADER);
+        if let Some(length) = length.filter(|length| self.mark.offset + *length as u64 <= written) {
+            let mut bytes = self.bytes(self.mark.offset, length)?;
             if let Some(record) = self.take(&mut bytes) {
-                return Ok(Read::Record(record, self.offset + length as u64));
+                return Ok(Read::Record(record, self.mark.offset + length as u64));
             }
         }
         self.find(written)
@@ -240,23 +280,23 @@ impl<F: DiskFile> Reading<F> {
 
     /// Something is not as it was written: looks for the next whole record.
     fn find(&mut self, written: u64) -> io::Result<Read> {
-        self.is_damaged = true;
-        let rest = usize::try_from(written - self.offset).map_err(io::Error::other)?;
-        let mut bytes = self.bytes(self.offset, rest)?;
+        self.mark.is_damaged = true;
+        let rest = usize::try_from(written - self.mark.offset).map_err(io::Error::other)?;
+        let mut bytes = self.bytes(self.mark.offset, rest)?;
         let length = bytes.len();
-        while let Some(skip) = self.segment.frames().find(&bytes) {
+        while let Some(skip) = self.mark.segment.frames().find(&bytes) {
             bytes.advance(skip);
             if let Some(record) = self.take(&mut bytes) {
-                let end = self.offset + (length - bytes.len()) as u64;
+                let end = self.mark.offset + (length - bytes.len()) as u64;
                 return Ok(Read::Record(record, end));
             }
         }
-        self.offset = written;
+        self.mark.offset = written;
         Ok(Read::End)
     }
 
     fn take(&self, bytes: &mut Bytes) -> Option<Record> {
-        Record::decode(self.segment.frames().take(bytes)?).ok().filter(|record| record.first > 0)
+        Record::decode(self.mark.segment.frames().take(bytes)?).ok().filter(|record| record.first > 0)
     }
 
     fn bytes(&self, offset: u64, length: usize) -> io::Result<Bytes> {

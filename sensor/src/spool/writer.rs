@@ -18,6 +18,8 @@ use super::{
     now,
     record::{Record, Segment},
 };
+use crate::clock::boottime_ns;
+
 /// How long to wait before trying again what the disk refused.
 const RETRY: Duration = Duration::from_millis(250);
 /// How often consumers are written down, and age is looked at.
@@ -34,7 +36,31 @@ pub struct Writer<D: Disk> {
     pending: PerLane<Option<(Batch, Instant)>>,
     /// Something is not durable, since then.
     unsynced: Option<Instant>,
+    /// Something could not be made durable, and nothing was written since.
+    is_unsure: bool,
     looked: Instant,
+    steady: Steady,
+}
+
+/// The wall clock as it would be had nobody set it since.
+#[derive(Debug)]
+pub struct Steady {
+    begun: u64,
+    boottime_ns: u64,
+}
+
+impl Steady {
+    /// From now on.
+    pub fn new() -> Self {
+        Self { begun: now(), boottime_ns: boottime_ns() }
+    }
+
+    /// The earlier of this and the wall clock: nothing is too old because somebody set the
+    /// clock, forwards, or back to where it belongs.
+    pub fn at_most(&self, now: u64) -> u64 {
+        let since = boottime_ns().saturating_sub(self.boottime_ns) / 1_000_000_000;
+        now.min(self.begun.saturating_add(since))
+    }
 }
 
 #[derive(Debug)]
@@ -50,7 +76,8 @@ impl<D: Disk> Writer<D> {
     /// For a spool that nobody else writes.
     pub fn new(spool: Arc<Spool<D>>) -> Self {
         let (open, pending) = (PerLane::with(|_| None), PerLane::with(|_| None));
-        Self { spool, open, pending, unsynced: None, looked: Instant::now() }
+        let (looked, steady) = (Instant::now(), Steady::new());
+        Self { spool, open, pending, unsynced: None, is_unsure: false, looked, steady }
     }
 
     /// Writes until the intake is closed and empty.
@@ -77,7 +104,7 @@ impl<D: Disk> Writer<D> {
         let failure = failure.or(self.care().err());
         // Who ends does not wait for a disk that takes nothing.
         let more = !taken.closed || (failure.is_none() && self.is_stuck());
-        if failure.is_some() || !self.is_stuck() {
+        if failure.is_some() || !(self.is_stuck() || self.is_unsure) {
             self.spool.tell(failure);
         }
         more
@@ -101,6 +128,7 @@ impl<D: Disk> Writer<D> {
         LANES.into_iter().try_for_each(|lane| self.keep_within_limits(lane))?;
         if self.looked.elapsed() >= LOOK {
             self.looked = Instant::now();
+            LANES.into_iter().for_each(|lane| self.look_after(lane));
             let saved = self.spool.save();
             if !saved.as_ref().is_err_and(|error| error.kind() == io::ErrorKind::StorageFull) {
                 return saved;
@@ -111,7 +139,8 @@ impl<D: Disk> Writer<D> {
         Ok(())
     }
 
-    fn write(&mut self, lane: Lane, batch: &Batch) -> io::Result<()> {
+    /// Writes a batch, whatever has to go for it.
+    pub fn write(&mut self, lane: Lane, batch: &Batch) -> io::Result<()> {
         loop {
             let written = self.try_to_write(lane, batch);
             let is_full = written.as_ref().is_err_and(|error| error.kind() == io::ErrorKind::StorageFull);
@@ -146,6 +175,7 @@ impl<D: Disk> Writer<D> {
             return Err(error);
         }
         (open.last, open.is_dirty) = (batch.record.last, true);
+        self.is_unsure = false;
         let length = open.appender.length();
         self.unsynced.get_or_insert_with(Instant::now);
         if self.spool.settings.sync.is_zero() {
@@ -178,34 +208,49 @@ impl<D: Disk> Writer<D> {
         Ok(Open { appender, segment, last: first.saturating_sub(1), is_dirty: true })
     }
 
+    /// A file that is not there any more, since somebody removed it or mounted something over
+    /// it, nobody will read: what comes goes into the next one.
+    fn look_after(&mut self, lane: Lane) {
+        let Some(open) = self.open.of(lane) else { return };
+        let path = self.spool.path(lane, open.segment);
+        if self.spool.disk().open(&path).is_err_and(|error| error.kind() == io::ErrorKind::NotFound) {
+            tracing::error!("{} is not there any more; what was in it is lost", path.display());
+            *self.open.of_mut(lane) = None;
+        }
+    }
+
     /// Nothing more goes into the open segment.
     fn seal(&mut self, lane: Lane) -> io::Result<()> {
-        if let Some(open) = self.open.of(lane) {
-            open.appender.sync()?;
-        }
-        *self.open.of_mut(lane) = None;
-        Ok(())
+        let Some(open) = self.open.of_mut(lane).take() else { return Ok(()) };
+        open.appender.sync().inspect_err(|_| self.is_unsure = true)
     }
 
     /// The same after a failure; one in which nothing is was begun in vain.
     fn give_up(&mut self, lane: Lane) {
         let Some(open) = self.open.of_mut(lane).take() else { return };
-        if open.appender.length() == 0 {
+        if self.spool.locked().index.of(lane).written(open.segment) == Some(0) {
             let _ = self.spool.disk().remove(&self.spool.path(lane, open.segment));
             self.spool.locked().index.of_mut(lane).drop_last();
         }
     }
 
-    /// Makes everything durable, names too.
+    /// Makes everything durable, names too. A file that refuses is left as it is, and the
+    /// next one begun: once it has refused, its word that all is durable is worth nothing.
     pub fn sync(&mut self) -> io::Result<()> {
+        let mut failure = None;
         for lane in LANES {
             let Some(open) = self.open.of_mut(lane).as_mut().filter(|open| open.is_dirty) else { continue };
-            open.appender.sync()?;
             open.is_dirty = false;
-            self.spool.disk().sync_directory(&self.spool.directory(lane))?;
+            let synced = open.appender.sync();
+            let synced = synced.and_then(|()| self.spool.disk().sync_directory(&self.spool.directory(lane)));
+            if let Err(error) = synced {
+                self.give_up(lane);
+                self.is_unsure = true;
+                failure = Some(error);
+            }
         }
         self.unsynced = None;
-        Ok(())
+        failure.map_or(Ok(()), Err)
     }
 
     /// Removes the oldest where there is too much, or it is too old.
@@ -217,7 +262,7 @@ impl<D: Disk> Writer<D> {
             let least = limit - limit / SEGMENTS;
             self.remove(lane, |spool| spool.locked().index.of(lane).bytes() > least)?;
         }
-        let oldest = now().saturating_sub(settings.max_age.as_secs());
+        let oldest = self.steady.at_most(now()).saturating_sub(settings.max_age.as_secs());
         // It ends where the one behind it begins.
         let is_old = |spool: &Spool<D>| {
             spool.locked().index.of(lane).second().is_some_and(|second| second.segment.begun < oldest)
@@ -278,7 +323,7 @@ impl<D: Disk> Writer<D> {
     }
 
     /// Removes a segment; what not everybody has is noted.
-    fn remove_first(&self, lane: Lane, segment: Segment, all_have: Option<Place>) -> io::Result<()> {
+    pub fn remove_first(&self, lane: Lane, segment: Segment, all_have: Option<Place>) -> io::Result<()> {
         let directory = self.spool.directory(lane);
         let records = records(self.spool.disk(), &directory, segment).unwrap_or_default();
         if let Some(has) = all_have {

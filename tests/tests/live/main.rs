@@ -8,10 +8,12 @@
 
 mod acceptance;
 mod access;
+mod clock;
 mod collectors;
 mod connects;
 mod counts;
 mod crowd;
+mod disks;
 mod ends;
 mod errors;
 mod faults;
@@ -34,4 +36,5 @@ mod reflection;
 mod rules;
 mod silence;
 mod slow;
+mod soak;
 mod spool;

@@ -1,8 +1,10 @@
 //! The spool as a whole.
 
 mod damage;
+mod faults;
 mod limits;
 mod model;
+mod upgrade;
 
 use std::{ops::RangeInclusive, path::Path};
 
