@@ -22,7 +22,7 @@ use serde::de::DeserializeOwned;
 use super::{functions::functions, progress::Progress, views::VIEWS};
 use crate::{
     failure::Failure,
-    store::{EventsTable, Layout, Snapshot},
+    store::{EventsTable, Layout, Snapshot, object_store_reason},
 };
 
 /// What sorting and grouping may hold in memory before they use the disk.
@@ -156,9 +156,12 @@ pub fn rows_of<Row: DeserializeOwned>(batch: &RecordBatch) -> Result<Vec<Row>, F
 /// One sentence. What fails in reading is not the statement's fault.
 pub fn failure(error: DataFusionError) -> Failure {
     match error.find_root() {
+        DataFusionError::ObjectStore(error) => {
+            let why = object_store_reason(error);
+            Failure::unavailable(format!("the query failed: a file of the store cannot be read ({why})"))
+        }
         DataFusionError::IoError(_)
         | DataFusionError::ParquetError(_)
-        | DataFusionError::ObjectStore(_)
         | DataFusionError::External(_)
         | DataFusionError::ResourcesExhausted(_) => {
             Failure::unavailable(format!("the query failed: {}", sentence(&error)))

@@ -31,7 +31,7 @@ use std::{
 use bytes::Bytes;
 use jiff::{Timestamp, civil::Date, tz::TimeZone};
 
-pub use archive::ArchiveConfig;
+pub use archive::{ArchiveConfig, object_store_reason};
 pub use class::Class;
 pub use feed::{Feed, Position, Span};
 pub use layout::Layout;

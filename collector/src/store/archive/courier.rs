@@ -160,7 +160,11 @@ async fn put(
         Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(Done::Void(path)),
         Err(source) => return Err(ArchiveError::file("read", &from, source)),
     };
-    let given = archive.put(&from, &path).await?;
+    let given = match archive.put(&from, &path).await {
+        // Retention removed it meanwhile.
+        Err(_) if !from.exists() => return Ok(Done::Void(path)),
+        given => given?,
+    };
     if given != (length, digest) {
         return Ok(Done::Changed(path));
     }

@@ -24,7 +24,7 @@ pub use book::{Book, Kept, State, States, states};
 pub use mover::Mover;
 #[cfg(test)]
 pub use mover::Step;
-pub use place::Archive;
+pub use place::{Archive, sentence as object_store_reason};
 pub use reading::{archived, blocking, fetch};
 pub use settings::{Settings, Target};
 

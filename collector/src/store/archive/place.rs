@@ -285,7 +285,7 @@ fn chain<'a>(error: &'a (dyn std::error::Error + 'a)) -> impl Iterator<Item = St
 }
 
 /// The innermost reason in one line: what is around it repeats it with more words.
-fn sentence(error: &object_store::Error) -> String {
+pub fn sentence(error: &object_store::Error) -> String {
     let last = chain(error).last().unwrap_or_default();
     let line = last.lines().next().unwrap_or_default();
     activity_proto::json::escape_bytes(line.trim_end_matches('.').as_bytes()).into_owned()
