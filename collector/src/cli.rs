@@ -8,6 +8,7 @@ use clap::{Args, Parser, Subcommand, ValueEnum};
 use crate::{
     config::DEFAULT_STORE,
     export::ExportArgs,
+    files::FilesArgs,
     pki::{CaCommand, EnrolArgs, RevokeArgs},
     query::QueryArgs,
     report::ReportArgs,
@@ -52,6 +53,12 @@ Exit codes: 0 fine, 1 what is stored is not what was sealed, 64 wrong usage or S
 pub enum Command {
     /// Receive events from sensors and keep them, until SIGINT or SIGTERM
     Run(RunArgs),
+    /// Check a configuration file: says what is wrong, with its line
+    CheckConfig {
+        /// The file.
+        #[arg(value_name = "FILE")]
+        file: PathBuf,
+    },
     /// Answer SQL over what is stored, also while `run` writes to it
     Query(QueryArgs),
     /// Show what a person did, in order: sessions, switches to other users, acts, gaps
@@ -60,6 +67,8 @@ pub enum Command {
     Report(ReportArgs),
     /// Pass on what is stored in the terms of a SIEM: OCSF, ECS, CEF; to files, syslog, NATS
     Export(ExportArgs),
+    /// List the Parquet files that count, for other programs that read them
+    Files(FilesArgs),
     /// Show who looked at what is stored, and what for
     Viewers(ViewersArgs),
     /// Tell whether what is stored is what was sealed, also while `run` writes to it
@@ -104,7 +113,7 @@ impl StoreArgs {
 }
 
 /// Receive events from sensors and keep them.
-#[derive(Debug, Args)]
+#[derive(Debug, Default, Args)]
 #[command(after_help = RUN_EXAMPLES)]
 pub struct RunArgs {
     /// Configuration file (TOML); without it, the defaults

@@ -8,6 +8,7 @@ mod consume;
 mod deliver;
 mod export;
 mod failure;
+mod files;
 mod ingest;
 mod inlet;
 mod listen;
@@ -28,13 +29,14 @@ mod tracker;
 
 use std::{
     io::{self, IsTerminal as _},
+    path::PathBuf,
     process::ExitCode,
 };
 
 use clap::{CommandFactory as _, Parser as _, error::ErrorKind};
 
-use cli::{Cli, Command};
-use failure::Failure;
+use cli::{Cli, Command, RunArgs};
+use failure::{Failure, say};
 
 fn main() -> ExitCode {
     let cli = match Cli::try_parse() {
@@ -67,10 +69,12 @@ fn execute(command: Command) -> Result<(), Failure> {
     let runtime = tokio::runtime::Runtime::new().map_err(Failure::unavailable)?;
     match command {
         Command::Run(args) => runtime.block_on(run::run(&config::Config::load(&args)?)),
+        Command::CheckConfig { file } => check_config(file),
         Command::Query(args) => runtime.block_on(query::query(&args)),
         Command::Timeline(args) => runtime.block_on(timeline::timeline(&args)),
         Command::Report(args) => runtime.block_on(report::report(&args)),
         Command::Export(args) => runtime.block_on(export::export(&args)),
+        Command::Files(args) => files::files(&args),
         Command::Viewers(args) => state::viewers(&args),
         Command::Verify(args) => seal::verify::verify(&args),
         Command::Ca(command) => pki::ca(&command),
@@ -84,4 +88,10 @@ fn execute(command: Command) -> Result<(), Failure> {
             clap_mangen::Man::new(Cli::command()).render(&mut io::stdout()).map_err(Failure::unavailable)
         }
     }
+}
+
+fn check_config(file: PathBuf) -> Result<(), Failure> {
+    let sentence = format!("{} is fine.", file.display());
+    config::Config::load(&RunArgs { config: Some(file), ..RunArgs::default() })?;
+    say(sentence)
 }

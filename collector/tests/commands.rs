@@ -86,6 +86,11 @@ fn a_wrong_configuration_names_its_line() {
     let (code, sentence) = failure(&output(&["run", "--config", file.to_str().unwrap()]));
     assert_eq!(code, Some(78));
     assert!(sentence.ends_with(":2: unknown key `sensor`; did you mean `sensors`?"), "{sentence}");
+    let checked = failure(&output(&["check-config", file.to_str().unwrap()]));
+    assert_eq!(checked, (code, sentence));
+    let packaged = concat!(env!("CARGO_MANIFEST_DIR"), "/../packaging/collector/config.toml");
+    let checked = output(&["check-config", packaged]);
+    assert_eq!(checked.status.code(), Some(0), "{checked:?}");
     let missing = directory.path().join("missing.toml");
     assert_eq!(output(&["run", "--config", missing.to_str().unwrap()]).status.code(), Some(78));
 }
@@ -196,4 +201,42 @@ fn who_looked_is_shown_with_what_for() {
     assert_eq!((&viewers[0]["way"], &viewers[0]["purpose"]), (&json!("report"), &Value::Null));
     assert_eq!((&viewers[1]["way"], &viewers[1]["purpose"]), (&json!("timeline"), &json!("ticket 7")));
     assert!(viewers.iter().take(2).all(|viewer| viewer["outcome"] == "ok"));
+}
+
+#[test]
+fn the_files_that_count_are_listed_once_wherever_they_are() {
+    let directory = tempfile::tempdir().unwrap();
+    make_store(directory.path());
+    let store = directory.path().to_str().unwrap();
+    let list = |arguments: &[&str]| {
+        let output = output(&[&["files", "--store", store], arguments].concat());
+        assert!(output.status.success() && output.stderr.is_empty(), "{output:?}");
+        String::from_utf8(output.stdout).unwrap().lines().map(str::to_owned).collect::<Vec<_>>()
+    };
+    assert!(list(&[]).is_empty(), "nothing has come");
+
+    // 2026-01-31 and the first half of that day, in nanoseconds.
+    let (day, noon) = (1_769_817_600_000_000_000_u64, 1_769_860_800_000_000_000_u64);
+    let small = format!("events/tenant=default/day=2026-01-31/class=file/000000000902_{day}_{noon}.parquet");
+    let large = small.replace("000000000902", "000000000901-000000000902");
+    let other = small.replace("class=file", "class=identity");
+    let archived = small.replace("000000000902", "000000000900");
+    for path in [&small, &large, &other] {
+        let path = directory.path().join(path);
+        fs::create_dir_all(path.parent().unwrap()).unwrap();
+        fs::write(path, "").unwrap();
+    }
+    fs::write(directory.path().join("archive.toml"), "url = 's3://audit/main/'\n").unwrap();
+    let kept = json!({"kept": {"path": archived, "number": 900, "length": 1, "digest": "00".repeat(32), "stored": 0}});
+    fs::write(directory.path().join("archive.jsonl"), format!("{kept}\n")).unwrap();
+
+    let (remote, large) = (format!("s3://audit/main/{archived}"), format!("{store}/{large}"));
+    let other = format!("{store}/{other}");
+    assert_eq!(list(&[]), [&remote, &large, &other].map(String::as_str));
+    assert_eq!(list(&["--class", "identity"]), [other.as_str()]);
+    assert_eq!(list(&["--since", "2026-01-31T12:00:01Z"]), [""; 0]);
+    assert_eq!(list(&["--until", "2026-01-31T00:00:01Z", "--class", "file"]).len(), 2);
+    assert_eq!(output(&["files", "--class", "files", "--store", store]).status.code(), Some(64));
+    let (code, sentence) = failure(&output(&["files", "--since", "soon", "--store", store]));
+    assert_eq!(code, Some(64), "{sentence}");
 }

@@ -32,7 +32,7 @@ fn wrong_usage_is_64() {
 
 #[test]
 fn the_default_configuration_file_is_fine() {
-    let file = concat!(env!("CARGO_MANIFEST_DIR"), "/../packaging/config.toml");
+    let file = concat!(env!("CARGO_MANIFEST_DIR"), "/../packaging/sensor/config.toml");
     assert_eq!(sensor(&["check-config", file]).status.code(), Some(0));
 }
 

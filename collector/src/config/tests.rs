@@ -182,3 +182,53 @@ fn an_archive_is_read_and_stands_for_one_tenant_alone() {
         assert!(failure.code == 78 && failure.to_string().contains(words), "{text}: {failure}");
     }
 }
+
+const PACKAGED: &str = include_str!("../../../packaging/collector/config.toml");
+
+/// The packaged file with its keys switched on: a comment without a space after `#` is one.
+fn uncommented() -> String {
+    let line = |line: &str| match line.strip_prefix('#') {
+        Some(key) if !key.starts_with(' ') && !key.is_empty() => key.to_owned(),
+        _ => line.to_owned(),
+    };
+    PACKAGED.lines().map(line).collect::<Vec<_>>().join("\n")
+}
+
+#[test]
+fn the_packaged_file_says_what_the_defaults_are() {
+    let (packaged, default) = (File::parse(PACKAGED).unwrap(), File::default());
+    assert_eq!(format!("{packaged:?}"), format!("{default:?}"));
+    let written = File::parse(&uncommented()).unwrap();
+    let common = |file: &File| {
+        let query = &file.query;
+        (
+            (file.roll.bytes, file.roll.seconds, file.retention.keep_days, file.retention.max_bytes),
+            (query.require_purpose, query.require_log, query.max_rows, query.max_seconds, query.max_calls),
+            file.plain_text,
+        )
+    };
+    assert_eq!(common(&written), common(&default));
+    assert_eq!(written.sensors.unwrap(), [Address::Unix(DEFAULT_SENSOR.into())]);
+    assert_eq!(written.store.as_deref(), Some(DEFAULT_STORE));
+}
+
+#[test]
+fn every_key_is_in_the_packaged_file() {
+    let document: toml::Table = uncommented().parse().unwrap();
+    for (table, path) in [
+        ("", &[][..]),
+        ("[roll]\n", &["roll"]),
+        ("[retention]\n", &["retention"]),
+        ("[query]\n", &["query"]),
+        ("[tls]\n", &["tls"]),
+        ("[archive]\nurl = 's3://a/b'\n", &["archive"]),
+        ("[export.a]\nto = 'nats://127.0.0.1:1/a'\n", &["export", "bus"]),
+    ] {
+        let (_, sentence) = File::parse(&format!("{table}qqqqqqqqqqqq = 1\n")).unwrap_err();
+        let (_, known) = sentence.split_once("there are ").unwrap();
+        let written = path.iter().fold(&document, |table, &key| table[key].as_table().unwrap());
+        for key in known.split(", ") {
+            assert!(written.contains_key(key), "{path:?} lacks {key}");
+        }
+    }
+}

@@ -1,6 +1,6 @@
 //! What kind of act a file has: the last part of its partition.
 
-use std::{fmt, str::FromStr};
+use std::{error::Error, fmt, str::FromStr};
 
 use activity_proto::v1::EventType;
 
@@ -87,6 +87,14 @@ impl fmt::Display for Class {
 /// There is no class of this name.
 #[derive(Debug, PartialEq, Eq)]
 pub struct NotAClass;
+
+impl fmt::Display for NotAClass {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("there is no such class")
+    }
+}
+
+impl Error for NotAClass {}
 
 impl FromStr for Class {
     type Err = NotAClass;

@@ -1,11 +1,12 @@
 """Answers questions over a store's Parquet files as they are, with PySpark or ClickHouse (chdb).
 
-    readers.py spark|clickhouse STORE < questions
+    readers.py spark|clickhouse FILE... < questions
+
+with the files that `activity-collector files` lists.
 
 Prints the answers as a JSON array: of each question a list of rows, of each row a list.
 """
 
-import glob
 import json
 import sys
 
@@ -28,7 +29,7 @@ def plain(value):
     return value if value is None or isinstance(value, (str, bool)) else int(value)
 
 
-def spark(store):
+def spark(files):
     from pyspark.sql import SparkSession
 
     session = (
@@ -44,21 +45,20 @@ def spark(store):
         .getOrCreate()
     )
     session.sparkContext.setLogLevel("ERROR")
-    session.read.option("recursiveFileLookup", "true").option("pathGlobFilter", "*.parquet").parquet(
-        store + "/events"
-    ).createOrReplaceTempView("events")
+    # The columns are in the files; those of partitions' directories would come on top.
+    session.read.option("recursiveFileLookup", "true").parquet(*files).createOrReplaceTempView("events")
     return [
         [[plain(value) for value in row] for row in session.sql(statement).collect()]
         for statement in questions(lambda column, item: f"array_contains({column}, '{item}')")
     ]
 
 
-def clickhouse(store):
+def clickhouse(files):
     from chdb.session import Session
 
     session = Session()
     session.query(
-        f"CREATE VIEW events AS SELECT * FROM file('{store}/events/**/*.parquet', Parquet) "
+        f"CREATE VIEW events AS SELECT * FROM file('{{{','.join(files)}}}', Parquet) "
         "SETTINGS use_hive_partitioning = 0"
     )
     answers = []
@@ -70,6 +70,6 @@ def clickhouse(store):
     return answers
 
 
-engine, store = sys.argv[1:]
-assert glob.glob(store + "/events/**/*.parquet", recursive=True), "there are no files"
-print(json.dumps({"spark": spark, "clickhouse": clickhouse}[engine](store)))
+engine, *files = sys.argv[1:]
+assert files, "there are no files"
+print(json.dumps({"spark": spark, "clickhouse": clickhouse}[engine](files)))

@@ -2,7 +2,7 @@ use std::{collections::BTreeSet, fs, path::Path};
 
 use super::*;
 
-const DEFAULT_FILE: &str = include_str!("../../../packaging/config.toml");
+const DEFAULT_FILE: &str = include_str!("../../../packaging/sensor/config.toml");
 const REFERENCE: &str = include_str!("../../../docs/configuration.md");
 
 fn parse(text: &str) -> Result<Config, ConfigError> {

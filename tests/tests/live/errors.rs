@@ -164,7 +164,7 @@ fn a_broken_configuration_is_named_with_its_line_and_the_code_is_78() {
 #[test]
 fn a_configuration_without_fault_is_said_to_be_fine() {
     let place = Place::new();
-    let default = concat!(env!("CARGO_MANIFEST_DIR"), "/../packaging/config.toml");
+    let default = concat!(env!("CARGO_MANIFEST_DIR"), "/../packaging/sensor/config.toml");
     for file in [default, place.file("empty.toml", "").to_str().unwrap()] {
         let output = sensor(&["check-config", file]);
         assert_eq!((output.code, output.stderr.as_str()), (Some(0), ""), "{output:?}");

@@ -257,7 +257,7 @@ impl Suite {
             tree.program(program)?;
         }
         // A test reads it where it lies in the checkout.
-        for path in ["tests", "packaging/config.toml"] {
+        for path in ["tests", "packaging/sensor/config.toml"] {
             tree.host(&checkout::root().join(path))?;
         }
         tree.libraries()?;

@@ -40,7 +40,8 @@ impl Span {
         time.is_none_or(|time| self.overlaps(time, time))
     }
 
-    fn overlaps(self, from: i64, to: i64) -> bool {
+    /// Whether any event may be wanted whose time is from one to another.
+    pub fn overlaps(self, from: i64, to: i64) -> bool {
         self.since.is_none_or(|since| to >= since) && self.until.is_none_or(|until| from < until)
     }
 }
