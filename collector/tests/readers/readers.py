@@ -57,8 +57,10 @@ def clickhouse(files):
     from chdb.session import Session
 
     session = Session()
+    # All of them in one path: alternatives between braces, behind what they have in common.
+    below = ",".join(file.removeprefix("/") for file in files)
     session.query(
-        f"CREATE VIEW events AS SELECT * FROM file('{{{','.join(files)}}}', Parquet) "
+        f"CREATE VIEW events AS SELECT * FROM file('/{{{below}}}', Parquet) "
         "SETTINGS use_hive_partitioning = 0"
     )
     answers = []

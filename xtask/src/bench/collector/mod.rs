@@ -48,7 +48,8 @@ Examples:
 Twenty sensors that are none send what fifty people did in thirty days; the same number gives the same events. \
 Each event is as large as a sensor's, and the collector acknowledges it when it is durable. The clock runs from \
 the first call to the last acknowledgement. Bytes are those of all Parquet files when no file changes any more, \
-divided by all events. Each query is a program of its own, and the median of three is shown.
+divided by all events. Then come a person's day, a few statements, and every question that the collector \
+knows by name, over the whole month; each is a program of its own, and the median of three is shown.
 
 Exit codes: 0 measured, whether goals are reached or missed; 1 something failed; 64 wrong usage.";
 
@@ -120,10 +121,9 @@ impl<'a> Bench<'a> {
         let (acknowledged, usage, settled) = self.receive()?;
         let stored = stored::look(&self.store)?;
         let verify = Instant::now();
-        self.asked(&["verify", "--format", "json"])?;
+        self.asked(&["verify".into(), "--format".into(), "json".into()])?;
         let verify = verify.elapsed().as_secs_f64();
-        let queries =
-            queries::ask(|statement| self.asked(&["query", statement, "--format", "csv"]), &self.stop)?;
+        let queries = queries::ask(|arguments| self.asked(arguments), &self.stop)?;
         Ok(Report {
             machine,
             commit: machine::commit(),
@@ -182,7 +182,7 @@ impl<'a> Bench<'a> {
         }
     }
 
-    fn asked(&self, arguments: &[&str]) -> Result<String> {
+    fn asked(&self, arguments: &[String]) -> Result<String> {
         let output =
             Command::new(&self.collector).args(arguments).arg("--store").arg(&self.store).output()?;
         if !output.status.success() {
