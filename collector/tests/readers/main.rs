@@ -19,6 +19,7 @@ use serde_json::Value;
 /// An interpreter with pyspark and chdb; `cargo xtask test` makes one.
 const PYTHON: &str = "ACTIVITY_TEST_READERS_PYTHON";
 const QUESTIONS: &str = include_str!("questions.sql");
+const SCALING: &str = include_str!("../../../docs/scaling.md");
 const COLLECTOR: &str = env!("CARGO_BIN_EXE_activity-collector");
 
 /// A line past the test harness's capture, for `cargo xtask test` to count.
@@ -55,10 +56,20 @@ fn files(store: &Path) -> Vec<String> {
     String::from_utf8(list.stdout).unwrap().lines().map(str::to_owned).collect()
 }
 
-fn theirs(engine: &str, python: &std::ffi::OsStr, files: &[String]) -> Vec<Value> {
+/// What the documentation says to type into Spark, for the events of this store.
+fn documented(store: &Path) -> String {
+    let (_, python) = SCALING.split_once("```python\n").unwrap();
+    let (python, _) = python.split_once("```").unwrap();
+    let (bucket, here) = ("s3a://audit/main/events", store.join("events"));
+    assert!(python.contains(bucket) && python.contains(".show()"), "{python}");
+    python.replace(bucket, here.to_str().unwrap())
+}
+
+fn theirs(engine: &str, python: &std::ffi::OsStr, store: &Path) -> Vec<Value> {
     let mut reader = Command::new(python)
         .args(["-c", include_str!("readers.py"), engine])
-        .args(files)
+        .args(files(store))
+        .env("DOCUMENTED", documented(store))
         .stdin(Stdio::piped())
         .stdout(Stdio::piped())
         .stderr(Stdio::piped())
@@ -131,7 +142,7 @@ async fn spark_and_clickhouse_answer_ten_questions_as_our_query_does() {
         skip("readers::spark", "needs java, which Debian's package openjdk-17-jre-headless has");
     }
     for engine in ["clickhouse", "spark"].into_iter().take(if java { 2 } else { 1 }) {
-        let theirs = theirs(engine, &python, &files(&store));
+        let theirs = theirs(engine, &python, &store);
         for ((question, own), theirs) in questions.iter().zip(&own).zip(&theirs) {
             assert_eq!(sorted(own), sorted(theirs), "{engine}: {question}");
         }
