@@ -1,6 +1,8 @@
 //! What systemd starts for people: as a service of the machine's, as one of
 //! their own, by run0 and by at. Only where systemd is the first process.
 
+mod service;
+
 use activity_tests::{
     here,
     people::{ALICE, Human, Log, POSTGRES, Polkit, SHARED, has_systemd},

@@ -209,7 +209,7 @@ impl Suite {
     fn write(&self, plans: &[Plan], kernels_modules: &Path, archive: &Path) -> Result {
         let job = self.job(plans)?;
         if self.selection.rootfs == Rootfs::Debian {
-            let mut tree = debian::above(&job, None)?;
+            let mut tree = debian::above(&job, Some(&self.sensor))?;
             for program in self.programs() {
                 tree.file(self.inside(program), program)?;
             }
