@@ -81,8 +81,12 @@ fn instructions(tally: &mut Tally) {
 /// has integration tests of its own.
 fn tests(long: bool, tally: &mut Tally) -> Result {
     let mut command = cargo(&["test", "--workspace", "--no-fail-fast", "--profile", Profile::Trial.name()]);
-    let programs =
-        [("logins", setup::login_programs()), ("exports", setup::export_servers()), ("Spark", setup::java())];
+    let programs = [
+        ("logins", setup::login_programs()),
+        ("exports", setup::export_servers()),
+        ("metrics", setup::metrics_judges()),
+        ("Spark", setup::java()),
+    ];
     for (what, installed) in programs {
         if let Err(error) = installed {
             eprintln!("tests of {what} will be skipped: {error:#}");

@@ -123,6 +123,9 @@ const EXPORT_SERVERS: [(&str, &str); 3] = [
     ("nats-server", "nats-server"),
 ];
 
+/// What judges the sensor's metrics.
+const METRICS_JUDGES: [(&str, &str); 1] = [("promtool", "prometheus")];
+
 /// Installs what is missing of what the tests of logins play with.
 pub fn login_programs() -> Result {
     daemons(&LOGIN_PROGRAMS)
@@ -131,6 +134,11 @@ pub fn login_programs() -> Result {
 /// Installs what is missing of what the tests of exports need.
 pub fn export_servers() -> Result {
     daemons(&EXPORT_SERVERS)
+}
+
+/// Installs what is missing of what the tests of metrics need.
+pub fn metrics_judges() -> Result {
+    daemons(&METRICS_JUDGES)
 }
 
 /// Installs what is missing for Spark, which reads what the collector stored.
