@@ -1,14 +1,15 @@
 //! What a person does from login to logout.
 
 use activity_proto::v1::{
-    Attribution, Confidence, CredentialChange, Credentials, Event, Identity, Login, LoginFailed, Method,
-    Place, Process, ProcessSource, Session, SessionEnd, SessionStart, Switch, event::Payload,
+    Attribution, Confidence, Credentials, Event, Login, LoginFailed, Method, Place, Process, ProcessSource,
+    Session, SessionEnd, SessionStart, event::Payload,
 };
 
 use super::{
     message,
     people::Person,
-    programs::{COMPILER, LIBRARIES, PROGRAMS, Program, SUDO, pick},
+    programs::{LIBRARIES, PROGRAMS, Program, SUDO, pick},
+    root,
 };
 
 const MILLISECOND: u64 = 1_000_000;
@@ -16,6 +17,8 @@ const MILLISECOND: u64 = 1_000_000;
 const EACH: u64 = 20;
 /// Names that a person works with.
 const FILES: u32 = 6_000;
+/// Networks that programs connect to, nearly always.
+const INSIDE: [&str; 4] = ["10.1.0", "10.1.1", "10.1.2", "10.1.3"];
 
 /// Events with their times.
 type Happened = Vec<(u64, Event)>;
@@ -30,6 +33,8 @@ pub struct Shell {
     left: u64,
     begun: bool,
     boot: String,
+    /// What the clock is ahead of the time since the boot, in nanoseconds.
+    offset: u64,
     person: Person,
     /// The shell itself: what everything in it has in common.
     event: Event,
@@ -125,7 +130,7 @@ impl Shell {
             ..Event::default()
         };
         let (boot, project) = (boot.to_owned(), random.u32(0..4));
-        Self { next: from, to, left: events, begun: false, boot, person, event, project }
+        Self { next: from, to, left: events, begun: false, boot, offset, person, event, project }
     }
 
     /// Does the next thing; whether there is one after it.
@@ -134,6 +139,7 @@ impl Shell {
         if !self.begun {
             self.begun = true;
             self.come(random, out);
+            self.next += 3 * MILLISECOND;
         }
         let number = pick(random);
         let parent = self.event.clone();
@@ -187,7 +193,7 @@ impl Shell {
     ) -> u64 {
         let Some(program) = PROGRAMS.get(number) else { return now };
         *pids = 300 + (*pids + random.u32(1..4)) % 4_000_000;
-        let event = self.process(random, program, parent, *pids, now);
+        let mut event = self.process(random, program, parent, *pids, now);
         let mut time = now + random.u64(180_000..900_000);
         out.push((time, message::exec(&event)));
         let mut step = |random: &mut fastrand::Rng, scale: f64| {
@@ -208,22 +214,29 @@ impl Shell {
         let (from, to) = program.reads;
         for _ in 0..random.u32(from..=to) {
             let errno = (random.u32(0..12) == 0).then_some(if random.u32(0..9) == 0 { 13 } else { 2 });
-            let path = self.file(random);
+            let path = self.file(random, program);
             out.push((step(random, 220_000.0), message::open(&event, path, false, errno)));
         }
         for _ in 0..program.connects {
-            let address = format!("10.1.{}.{}", random.u32(0..4), (random.f64().powi(3) * 200.0) as u32 + 5);
+            let network = if random.u32(0..80) == 0 { "203.0.113" } else { of(&INSIDE, random.u32(0..4)) };
+            let address = format!("{network}.{}", (random.f64().powi(3) * 200.0) as u32 + 5);
             let port = random.choice([443, 5432, 22, 80]).unwrap_or(443);
             let local = random.u32(32_768..61_000);
             let errno = (random.u32(0..30) == 0).then_some(111);
             out.push((step(random, 2e6), message::connect(&event, address, port, local, errno)));
         }
-        if number == SUDO {
-            out.push((step(random, 3e6), self.switched(&event)));
+        if program.exe == SUDO {
+            let since = step(random, 3e6);
+            let (root, told) = root::becomes(&event, message::timestamp(since + self.offset));
+            out.extend(told.map(|told| (since, told)));
+            event = root;
+        }
+        if program.traces {
+            out.push((step(random, 3e6), message::ptrace(&event, random.u32(300..40_000))));
         }
         let (from, to) = program.writes;
         for _ in 0..random.u32(from..=to) {
-            let path = self.file(random);
+            let path = self.file(random, program);
             out.push((step(random, 4e6), message::open(&event, path.clone(), true, None)));
             match random.u32(0..6) {
                 0 => out.push((step(random, 2e6), message::rename(&event, format!("{path}~"), path))),
@@ -255,7 +268,11 @@ impl Shell {
         let mut event = parent.clone();
         let before = event.process.take().unwrap_or_default();
         let name = program.exe.rsplit('/').next().unwrap_or_default();
-        let words = program.argv.iter().map(|word| self.word(random, word).into()).collect();
+        // What sudo starts has the words behind its own.
+        let words = match program.argv {
+            [] => before.argv.iter().skip(1).cloned().collect(),
+            argv => argv.iter().map(|word| self.word(random, program, word).into()).collect(),
+        };
         event.process = Some(Process {
             pid,
             tid: pid,
@@ -273,10 +290,10 @@ impl Shell {
         event
     }
 
-    fn word(&self, random: &mut fastrand::Rng, word: &str) -> String {
+    fn word(&self, random: &mut fastrand::Rng, program: &Program, word: &str) -> String {
         let mut word = word.to_owned();
         if word.contains("{f}") {
-            word = word.replace("{f}", &self.file(random));
+            word = word.replace("{f}", &self.file(random, program));
         }
         if word.contains("{n}") {
             word = word.replace("{n}", &((random.f64().powi(4) * 5_000.0) as u32).to_string());
@@ -287,26 +304,16 @@ impl Shell {
         word
     }
 
-    /// A file that the person works with: some again and again, most seldom.
-    fn file(&self, random: &mut fastrand::Rng) -> String {
+    /// A file that a program works with: some again and again, most seldom.
+    fn file(&self, random: &mut fastrand::Rng, program: &Program) -> String {
         let number = (random.f64().powi(4) * f64::from(FILES)) as u32;
+        if program.configures {
+            return format!("/etc/app/sites/site-{}.conf", number / 40);
+        }
         let kind = of(&["py", "rs", "c", "md", "txt", "json", "toml"], number);
         let place = of(&["src", "tests", "docs", "build/cache", "data/2026"], number / 7);
         let (name, project) = (&self.person.name, self.project);
         format!("/home/{name}/project{project}/{place}/module_{}/file_{number}.{kind}", number / 40)
-    }
-
-    /// It becomes root.
-    fn switched(&self, event: &Event) -> Event {
-        let identity = |uid| Identity { uid, euid: uid, suid: uid, fsuid: uid, ..Identity::default() };
-        let change = CredentialChange { old: Some(identity(self.person.uid)), new: Some(identity(0)) };
-        let mut event = Event { payload: Some(Payload::CredentialChange(change)), ..event.clone() };
-        if let Some(attribution) = &mut event.attribution {
-            attribution.chain.push("root".into());
-            let (from, to, by) = (self.person.name.clone(), "root".into(), "sudo".into());
-            attribution.switches.push(Switch { from, to, by, ..Switch::default() });
-        }
-        event
     }
 }
 
@@ -314,5 +321,3 @@ impl Shell {
 fn of(words: &[&'static str], number: u32) -> &'static str {
     words.iter().cycle().nth(number as usize % words.len()).copied().unwrap_or_default()
 }
-
-const _: () = assert!(COMPILER < PROGRAMS.len() && SUDO < PROGRAMS.len());

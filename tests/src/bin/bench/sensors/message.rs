@@ -2,8 +2,8 @@
 
 use activity_proto::v1::{
     Accept, Access, Connect, Consumer, Device, Event, EventType, Exec, Exit, Family, Gap, GapReason,
-    Heartbeat, Lane, LanePosition, Open, Outcome, PathSource, Protocol, Rename, TypeCount, TypeTerms, Unlink,
-    event::Payload,
+    Heartbeat, Lane, LanePosition, Open, Outcome, PathSource, Process, Protocol, Ptrace, PtraceOperation,
+    Rename, TypeCount, TypeTerms, Unlink, event::Payload,
 };
 
 /// A time as events carry it.
@@ -89,6 +89,13 @@ pub fn exec(event: &Event) -> Event {
 pub fn exit(event: &Event, code: u32, duration_ns: u64) -> Event {
     let exit = Exit { code: Some(code), signal: None, duration_ns };
     Event { payload: Some(Payload::Exit(exit)), ..event.clone() }
+}
+
+/// Another process is traced.
+pub fn ptrace(event: &Event, pid: u32) -> Event {
+    let target = Process { pid, tid: pid, exe: "/usr/bin/python3.13".into(), ..Process::default() };
+    let operation = PtraceOperation::Attach.into();
+    done(event, Payload::Ptrace(Ptrace { operation, target: Some(target), request: None }), None)
 }
 
 /// A connection is made.

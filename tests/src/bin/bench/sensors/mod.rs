@@ -13,6 +13,7 @@ mod host;
 mod message;
 mod people;
 mod programs;
+mod root;
 mod service;
 
 use std::{path::PathBuf, sync::Arc, time::Instant};

@@ -7,7 +7,8 @@ pub struct Program {
     /// How often it is started, of all.
     pub weight: u32,
     pub exe: &'static str,
-    /// Its words; `{f}` is a file of the person, `{n}` a number, `{h}` another host.
+    /// Its words; `{f}` is a file it works with, `{n}` a number, `{h}` another host. Without any
+    /// it has those that its parent was told to start.
     pub argv: &'static [&'static str],
     /// Files that it reads of those its person works with, from and to.
     pub reads: (u32, u32),
@@ -19,6 +20,10 @@ pub struct Program {
     pub connects: u32,
     /// What it starts in its turn, how often.
     pub children: Option<(usize, u32)>,
+    /// Whether what it works with is the machine's configuration.
+    pub configures: bool,
+    /// Whether it looks into another process.
+    pub traces: bool,
     /// Milliseconds that it runs.
     pub runs_ms: (u64, u64),
 }
@@ -32,6 +37,8 @@ const NOTHING: Program = Program {
     always: &[],
     connects: 0,
     children: None,
+    configures: false,
+    traces: false,
     runs_ms: (1, 20),
 };
 
@@ -44,13 +51,19 @@ pub const LIBRARIES: [&str; 5] = [
     "/usr/lib/x86_64-linux-gnu/libpcre2-8.so.0.11.2",
 ];
 
-/// The one that others start: a compiler.
-pub const COMPILER: usize = 12;
+/// What others start.
+const COMPILER: usize = 12;
+const SYSTEMCTL: usize = 20;
+const EDITOR: usize = 21;
+const STRACE: usize = 22;
 /// The one that becomes another user.
-pub const SUDO: usize = 8;
+pub const SUDO: &str = "/usr/bin/sudo";
+/// What that one reads.
+const POLICY: [&str; 5] =
+    ["/etc/sudoers", "/etc/pam.d/sudo", "/etc/nsswitch.conf", "/etc/passwd", "/etc/shadow"];
 
 /// All of them.
-pub const PROGRAMS: [Program; 20] = [
+pub const PROGRAMS: [Program; 25] = [
     Program { weight: 220, exe: "/usr/bin/ls", argv: &["ls", "--color=auto", "-la"], ..NOTHING },
     Program {
         weight: 180,
@@ -117,10 +130,11 @@ pub const PROGRAMS: [Program; 20] = [
         ..NOTHING
     },
     Program {
-        weight: 35,
-        exe: "/usr/bin/sudo",
+        weight: 26,
+        exe: SUDO,
         argv: &["sudo", "systemctl", "status", "unit-{n}.service"],
-        always: &["/etc/sudoers", "/etc/pam.d/sudo", "/etc/nsswitch.conf", "/etc/passwd"],
+        always: &POLICY,
+        children: Some((SYSTEMCTL, 1)),
         runs_ms: (20, 2_000),
         ..NOTHING
     },
@@ -208,6 +222,44 @@ pub const PROGRAMS: [Program; 20] = [
         reads: (20, 120),
         connects: 1,
         runs_ms: (300, 60_000),
+        ..NOTHING
+    },
+    Program {
+        weight: 0,
+        exe: "/usr/bin/systemctl",
+        argv: &[],
+        always: &["/run/systemd/private", "/etc/machine-id"],
+        runs_ms: (10, 300),
+        ..NOTHING
+    },
+    Program {
+        weight: 0,
+        exe: "/usr/bin/vim.basic",
+        argv: &[],
+        writes: (1, 2),
+        always: &["/etc/vim/vimrc", "/root/.viminfo"],
+        configures: true,
+        runs_ms: (4_000, 200_000),
+        ..NOTHING
+    },
+    Program { weight: 0, exe: "/usr/bin/strace", argv: &[], traces: true, runs_ms: (500, 20_000), ..NOTHING },
+    Program {
+        weight: 8,
+        exe: SUDO,
+        argv: &["sudo", "vim", "{f}"],
+        always: &POLICY,
+        children: Some((EDITOR, 1)),
+        configures: true,
+        runs_ms: (20, 2_000),
+        ..NOTHING
+    },
+    Program {
+        weight: 1,
+        exe: SUDO,
+        argv: &["sudo", "strace", "-p", "{n}"],
+        always: &POLICY,
+        children: Some((STRACE, 1)),
+        runs_ms: (20, 2_000),
         ..NOTHING
     },
 ];
