@@ -86,9 +86,12 @@ pub enum Command {
         /// The shell.
         shell: clap_complete::Shell,
     },
-    /// Print the manual page
+    /// Write the manual pages: one for the whole, one for each command
     #[command(hide = true)]
-    Manual,
+    Manual {
+        /// Where, a directory.
+        directory: PathBuf,
+    },
 }
 
 /// Which store, for all that reads one.

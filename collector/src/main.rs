@@ -84,8 +84,10 @@ fn execute(command: Command) -> Result<(), Failure> {
             clap_complete::generate(shell, &mut Cli::command(), "activity-collector", &mut io::stdout());
             Ok(())
         }
-        Command::Manual => {
-            clap_mangen::Man::new(Cli::command()).render(&mut io::stdout()).map_err(Failure::unavailable)
+        Command::Manual { directory } => {
+            clap_mangen::generate_to(Cli::command(), &directory).map_err(|error| {
+                Failure::unavailable(format!("cannot write into {}: {error}", directory.display()))
+            })
         }
     }
 }

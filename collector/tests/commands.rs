@@ -240,3 +240,22 @@ fn the_files_that_count_are_listed_once_wherever_they_are() {
     let (code, sentence) = failure(&output(&["files", "--since", "soon", "--store", store]));
     assert_eq!(code, Some(64), "{sentence}");
 }
+
+#[test]
+fn every_command_has_a_manual_page() {
+    let directory = tempfile::tempdir().unwrap();
+    let path = directory.path().to_str().unwrap();
+    assert_eq!(output(&["manual", path]).status.code(), Some(0));
+    let page = |name: &str| fs::read_to_string(directory.path().join(name)).unwrap();
+    let whole = page("activity-collector.1");
+    let named: Vec<_> =
+        whole.split("activity\\-collector\\-").skip(1).filter_map(|rest| rest.split_once("(1)")).collect();
+    assert!(named.len() >= 12, "{whole}");
+    for (command, _) in named {
+        let page = page(&format!("activity-collector-{}.1", command.replace('\\', "")));
+        assert!(page.contains(".SH SYNOPSIS"), "{command}");
+    }
+    assert!(page("activity-collector-ca-init.1").contains("SYNOPSIS"));
+    let (code, sentence) = failure(&output(&["manual", &format!("{path}/none")]));
+    assert!(code == Some(69) && sentence.contains("/none"), "{sentence}");
+}

@@ -40,7 +40,7 @@ use std::process::ExitCode;
 use clap::{CommandFactory as _, Parser as _, error::ErrorKind};
 
 use cli::{Cli, Command};
-use failure::{Failure, code, printed, say};
+use failure::{Failure, code, say};
 
 /// The program.
 pub fn main() -> ExitCode {
@@ -77,7 +77,11 @@ fn run_command(cli: &Cli) -> Result<(), Failure> {
             clap_complete::generate(*shell, &mut Cli::command(), "activity-sensor", &mut std::io::stdout());
             Ok(())
         }
-        Command::Manual => printed(clap_mangen::Man::new(Cli::command()).render(&mut std::io::stdout())),
+        Command::Manual { directory } => {
+            clap_mangen::generate_to(Cli::command(), directory).map_err(|error| {
+                Failure::unavailable(format!("cannot write into {}: {error}", directory.display()))
+            })
+        }
     }
 }
 

@@ -64,10 +64,15 @@ fn a_policy_is_explained_as_text_and_as_json() {
 }
 
 #[test]
-fn manual_page_and_completions_are_printed() {
-    for arguments in [&["manual"][..], &["completion", "bash"]] {
-        let output = sensor(arguments);
-        assert_eq!(output.status.code(), Some(0), "{arguments:?}");
-        assert!(String::from_utf8(output.stdout).unwrap().contains("doctor"), "{arguments:?}");
+fn every_command_has_a_manual_page_and_a_completion() {
+    let directory = tempfile::tempdir().unwrap();
+    let path = directory.path().to_str().unwrap();
+    assert_eq!(sensor(&["manual", path]).status.code(), Some(0));
+    let completion = String::from_utf8(sensor(&["completion", "bash"]).stdout).unwrap();
+    for command in ["run", "watch", "sessions", "doctor", "check-config", "unload", "replay", "policy"] {
+        let page = fs::read_to_string(directory.path().join(format!("activity-sensor-{command}.1"))).unwrap();
+        assert!(page.contains(".SH SYNOPSIS") && completion.contains(command), "{command}");
     }
+    assert!(directory.path().join("activity-sensor-policy-explain.1").exists());
+    assert_eq!(sensor(&["manual", &format!("{path}/none")]).status.code(), Some(69));
 }

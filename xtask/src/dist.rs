@@ -1,6 +1,6 @@
 //! `cargo xtask dist`: Debian packages.
 
-use std::{fs, process::Command};
+use std::{fs, path::Path, process::Command};
 
 use anyhow::Context;
 
@@ -19,8 +19,14 @@ pub fn run(profile: Profile) -> Result {
     debian_tool("dpkg-shlibdeps", "dpkg-dev")?;
     let cargo_deb = cargo_tool(CARGO_DEB.0, CARGO_DEB.1)?;
     build::programs(profile)?;
+    let assets = checkout::target().join(profile.name()).join("assets");
+    // A page of a command that is no more would be packed as well.
+    if assets.exists() {
+        fs::remove_dir_all(&assets).with_context(|| assets.display().to_string())?;
+    }
+    fs::create_dir_all(&assets).with_context(|| assets.display().to_string())?;
     for program in [SENSOR, COLLECTOR] {
-        describe(program, profile)?;
+        describe(program, profile, &assets)?;
     }
     let dist = checkout::target().join("dist");
     fs::create_dir_all(&dist).with_context(|| dist.display().to_string())?;
@@ -39,20 +45,19 @@ pub fn run(profile: Profile) -> Result {
     Ok(())
 }
 
-/// Lets a program write its manual page and its completions, beside itself in
+/// Lets a program write its manual pages and its completions, beside itself in
 /// `assets/`, where the package's list of files looks for them.
-fn describe(program: &str, profile: Profile) -> Result {
-    let assets = checkout::target().join(profile.name()).join("assets");
-    fs::create_dir_all(&assets).with_context(|| assets.display().to_string())?;
-    let files = [
-        (format!("{program}.1"), vec!["manual"]),
-        (format!("{program}.bash"), vec!["completion", "bash"]),
-        (format!("_{program}"), vec!["completion", "zsh"]),
-        (format!("{program}.fish"), vec!["completion", "fish"]),
+fn describe(program: &str, profile: Profile, assets: &Path) -> Result {
+    let command = || Command::new(checkout::program(profile.name(), program));
+    finish(command().arg("manual").arg(assets))?;
+    let completions = [
+        ("bash", format!("{program}.bash")),
+        ("zsh", format!("_{program}")),
+        ("fish", format!("{program}.fish")),
     ];
-    for (name, arguments) in files {
+    for (shell, name) in completions {
         let file = fs::File::create(assets.join(&name)).with_context(|| name.clone())?;
-        finish(Command::new(checkout::program(profile.name(), program)).args(arguments).stdout(file))?;
+        finish(command().args(["completion", shell]).stdout(file))?;
     }
     Ok(())
 }
