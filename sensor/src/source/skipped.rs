@@ -20,18 +20,27 @@ pub const WHAT: &str = "at most so many acts while another task on the processor
 
 /// The programs, which the kernel describes to whoever has them open.
 #[derive(Debug, Default)]
-pub struct Skipped(Vec<ProgramFd>);
+pub struct Skipped {
+    programs: Vec<ProgramFd>,
+    /// The count of those that these took the place of.
+    before: u64,
+}
 
 impl Skipped {
     /// Of these programs.
     pub fn new(programs: Vec<ProgramFd>) -> Self {
-        Self(programs)
+        Self { programs, before: 0 }
     }
 
     /// Of the programs that are loaded.
     pub fn of(object: &Ebpf) -> Self {
         let descriptor = |program: &Program| program.fd().ok()?.try_clone().ok();
-        Self(object.programs().filter_map(|(_, program)| descriptor(program)).collect())
+        Self::new(object.programs().filter_map(|(_, program)| descriptor(program)).collect())
+    }
+
+    /// These took the place of others, which were passed over so often.
+    pub fn follow(&mut self, before: u64) {
+        self.before = before;
     }
 
     /// The count so far; `None` where the kernel has none.
@@ -40,7 +49,8 @@ impl Skipped {
             let path = format!("/proc/self/fdinfo/{}", program.as_fd().as_raw_fd());
             misses(&fs::read_to_string(path).ok()?)
         };
-        self.0.iter().filter_map(read).reduce(u64::saturating_add)
+        let now = self.programs.iter().filter_map(read).reduce(u64::saturating_add)?;
+        Some(now.saturating_add(self.before))
     }
 }
 

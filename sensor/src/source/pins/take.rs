@@ -53,10 +53,11 @@ pub fn hand_over(directory: &Path, format: u32, since_ns: u64, kernel: &mut Kern
         return;
     }
     match drain(directory, format, since_ns.saturating_add(OVERLAP_NS)) {
-        Ok(Drained { batch, left }) => {
+        Ok(Drained { batch, left, skipped }) => {
             tracing::info!(records = batch.len(), "the hooks of before were read out, and go");
             kernel.seam = Seam::new(since_ns, &batch);
             (kernel.before, kernel.left) = (batch, Some(left));
+            kernel.skipped.follow(skipped);
         }
         Err(error) => {
             tracing::error!(%error, "what the hooks of before had recorded is lost, nobody knows how much");
@@ -72,6 +73,8 @@ pub struct Drained {
     /// What the last run that worked with them had in its hands, and what of their
     /// records this build cannot read.
     pub left: Left,
+    /// How often the kernel passed them over.
+    pub skipped: u64,
 }
 
 impl Drained {
@@ -85,6 +88,9 @@ impl Drained {
 /// Detaches programs, and takes what they recorded before a moment.
 pub fn drain(directory: &Path, format: u32, until_ns: u64) -> Result<Drained, LoadError> {
     let refused = |error: &dyn std::fmt::Display| LoadError::Refused(error.to_string());
+    // Held, so that their counts can be read when they have ended. There are none where a run
+    // was killed that was here already.
+    let skipped = Skipped::new(programs_of(&program_ids(directory).unwrap_or_default()));
     match fs::remove_dir_all(directory.join("links")) {
         Err(error) if error.kind() != io::ErrorKind::NotFound => return Err(refused(&error)),
         _ => {}
@@ -105,7 +111,7 @@ pub fn drain(directory: &Path, format: u32, until_ns: u64) -> Result<Drained, Lo
             left.add(losses::type_of(record));
         }
     }
-    Ok(Drained { batch, left })
+    Ok(Drained { batch, left, skipped: skipped.count().unwrap_or_default() })
 }
 
 fn read_out(ring: &mut RingBuf<MapData>, until_ns: u64, batch: &mut Batch) {
