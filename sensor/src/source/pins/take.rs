@@ -54,7 +54,7 @@ pub fn hand_over(directory: &Path, format: u32, since_ns: u64, kernel: &mut Kern
     }
     match drain(directory, format, since_ns.saturating_add(OVERLAP_NS)) {
         Ok(Drained { batch, left, skipped }) => {
-            tracing::info!(records = batch.len(), "the hooks of before were read out, and go");
+            tracing::info!(records = batch.len(), skipped, "the hooks of before were read out, and go");
             kernel.seam = Seam::new(since_ns, &batch);
             (kernel.before, kernel.left) = (batch, Some(left));
             kernel.skipped.follow(skipped);
