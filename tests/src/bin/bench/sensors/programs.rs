@@ -237,7 +237,7 @@ pub const PROGRAMS: [Program; 25] = [
         exe: "/usr/bin/vim.basic",
         argv: &[],
         writes: (1, 2),
-        always: &["/etc/vim/vimrc", "/root/.viminfo"],
+        always: &["/etc/vim/vimrc", "/etc/vim/vimrc.local"],
         configures: true,
         runs_ms: (4_000, 200_000),
         ..NOTHING
